@@ -1,0 +1,1 @@
+"""Bundled demo corpus: public-domain and CC0 photographs with texts in ten languages."""

@@ -1,0 +1,221 @@
+"""One row and its picture -> token ids, labels and the model's other inputs.
+
+Only the article gives way when a row is too long: picture and caption are always whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import torch
+from PIL.Image import Image
+from transformers import ProcessorMixin
+
+from inft.data.prompt import PromptParts, SpecialTokenGuard
+from inft.data.rows import Row, UnusableRow
+from inft.errors import ConfigError
+
+IGNORE_INDEX = -100
+
+ImageText: TypeAlias = Callable[[ProcessorMixin, Image], str]
+"""What a family's processor writes into the text for a picture."""
+
+
+@dataclass(frozen=True)
+class EncodingLimits:
+    """How much of a row the model is shown; `None` = no limit of its own."""
+
+    max_length: int
+    """Tokens of the whole row, the picture's included."""
+    article_chars: int | None
+    article_tokens: int | None
+    include_title: bool
+
+
+@dataclass(frozen=True)
+class EncodedRow:
+    """One row as the model sees it; T tokens.
+
+    `labels` is -100 but on the caption and the tokens that end it. `extra` holds the processor's other tensors, each
+    with a leading batch dimension of 1 (Aya's `pixel_values`: of L tiles).
+    """
+
+    input_ids: torch.Tensor  # (T,) int64
+    labels: torch.Tensor  # (T,) int64
+    extra: Mapping[str, torch.Tensor]
+    prompt_tokens: int
+    image_span: tuple[int, int]
+    """First token of the picture and the one behind its last."""
+    article_cut: str
+    """The end of the article, which the model is not shown."""
+
+
+class RowTooLong(UnusableRow):
+    """A row whose picture, instruction and caption alone exceed the limit."""
+
+    cause = "too_long"
+
+
+class RowEncoder:
+    """Lays a row out with the checkpoint's chat template and runs its processor once.
+
+    Args:
+        processor: the checkpoint's own processor.
+        image_text: the family's text for a picture (`<|image|>`, or Aya's tiles).
+        language_names: English name of each language.
+        limits: what is shortened, and to what.
+    """
+
+    def __init__(
+        self,
+        processor: ProcessorMixin,
+        image_text: ImageText,
+        language_names: Mapping[str, str],
+        limits: EncodingLimits,
+    ) -> None:
+        self.processor = processor
+        self.tokenizer = processor.tokenizer
+        self._image_text = image_text
+        self._language_names = language_names
+        self._limits = limits
+        added = [token.content for token in self.tokenizer.added_tokens_decoder.values() if token.special]
+        self._guard = SpecialTokenGuard([processor.image_token, *self.tokenizer.all_special_tokens, *added])
+
+    def encode(self, row: Row, image: Image) -> EncodedRow:
+        """The row with its caption.
+
+        Args:
+            row: texts in any script; its caption is not empty.
+            image: RGB, upright.
+
+        Raises:
+            RowTooLong: the row does not fit even without its article.
+            ConfigError: the chat template does not render the prompt as the beginning of the whole.
+        """
+        image_text = self._image_text(self.processor, image)
+        whole = self._parts(row)
+        shown = self._fit(whole, image_text, row.place)
+        text = self._render(shown, with_caption=True)
+        inputs = self._process(text, image)
+        ids = inputs.pop("input_ids")[0]
+        prompt_ids = self._tokenize(self._expand(self._render(shown, with_caption=False), image_text))
+        if ids[: len(prompt_ids)].tolist() != prompt_ids:
+            raise ConfigError(
+                "The checkpoint's chat template does not render the prompt as the beginning of prompt and caption, so "
+                "where the caption starts cannot be told.",
+                "Use the released checkpoint's own chat template.",
+            )
+        return EncodedRow(
+            input_ids=ids,
+            labels=self._labels(ids, len(prompt_ids)),
+            extra=inputs,
+            prompt_tokens=len(prompt_ids),
+            image_span=self._image_span(text, image_text),
+            article_cut=whole.article[len(shown.article) :],
+        )
+
+    def encode_prompt(self, row: Row, image: Image) -> EncodedRow:
+        """The row up to where the model answers, for generation; nothing is supervised.
+
+        Raises:
+            RowTooLong: as `encode`; the reference caption keeps its room, so that both are shown the same article.
+        """
+        image_text = self._image_text(self.processor, image)
+        whole = self._parts(row)
+        shown = self._fit(whole, image_text, row.place)
+        text = self._render(shown, with_caption=False)
+        inputs = self._process(text, image)
+        ids = inputs.pop("input_ids")[0]
+        return EncodedRow(
+            input_ids=ids,
+            labels=torch.full_like(ids, IGNORE_INDEX),
+            extra=inputs,
+            prompt_tokens=len(ids),
+            image_span=self._image_span(text, image_text),
+            article_cut=whole.article[len(shown.article) :],
+        )
+
+    def _parts(self, row: Row) -> PromptParts:
+        disarm = self._guard.disarm
+        return PromptParts(
+            language_name=self._language_names[row.language],
+            title=disarm(row.title.strip()) if self._limits.include_title else "",
+            article=disarm(row.content.strip()),
+            caption=disarm(row.caption.strip()),
+        )
+
+    def _fit(self, parts: PromptParts, image_text: str, place: str) -> PromptParts:
+        """`parts` with as much of its article as the limits leave room for."""
+        limits = self._limits
+        if limits.article_chars is not None:
+            parts = replace(parts, article=parts.article[: limits.article_chars])
+        if limits.article_tokens is not None:
+            parts = replace(parts, article=self._first_tokens(parts.article, limits.article_tokens))
+        length = self._length(parts, image_text)
+        budget = len(self._tokenize(parts.article)) if length > limits.max_length else 0
+        while length > limits.max_length:
+            if not parts.article:
+                reason = f"picture, instruction and caption take {length} tokens, basic.max_length is {limits.max_length}"
+                raise RowTooLong(place, reason)
+            # A shortened article can take a token more in its place than alone, hence the loop.
+            budget = max(0, budget - (length - limits.max_length))
+            parts = replace(parts, article=self._first_tokens(parts.article, budget))
+            length = self._length(parts, image_text)
+        return parts
+
+    def _first_tokens(self, text: str, count: int) -> str:
+        """The longest beginning of `text` that ends where one of its first `count` tokens does."""
+        if count == 0:
+            return ""
+        offsets = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        if len(offsets) <= count:
+            return text
+        # The bytes of one character may be spread over tokens; a character of which a part is over the limit goes.
+        end: int = min(offsets[count - 1][1], offsets[count][0])
+        return text[:end]
+
+    def _length(self, parts: PromptParts, image_text: str) -> int:
+        return len(self._tokenize(self._expand(self._render(parts, with_caption=True), image_text)))
+
+    def _render(self, parts: PromptParts, *, with_caption: bool) -> str:
+        messages = parts.full_messages() if with_caption else parts.prompt_messages()
+        rendered: str = self.processor.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=not with_caption
+        )
+        return rendered
+
+    def _expand(self, text: str, image_text: str) -> str:
+        return text.replace(self.processor.image_token, image_text, 1)
+
+    def _tokenize(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def _process(self, text: str, image: Image) -> dict[str, torch.Tensor]:
+        # The template has written the BOS already. Pictures are decoded as H x W x C, and saying so keeps one of
+        # three pixels' height from being taken for C x H x W.
+        inputs: Mapping[str, Any] = self.processor(
+            images=[image], text=[text], add_special_tokens=False, input_data_format="channels_last", return_tensors="pt"
+        )
+        return {name: tensor for name, tensor in inputs.items() if name != "attention_mask"}
+
+    def _labels(self, ids: torch.Tensor, prompt_tokens: int) -> torch.Tensor:
+        """`ids` from the answer's first token through its end-of-turn token, -100 elsewhere."""
+        ends = (ids[prompt_tokens:] == self.tokenizer.eos_token_id).nonzero()
+        if len(ends) == 0:
+            raise ConfigError(
+                f"The checkpoint's chat template does not end an answer with {self.tokenizer.eos_token!r}, so the model "
+                "would never learn to stop.",
+                "Use the released checkpoint's own chat template and tokenizer.",
+            )
+        end = prompt_tokens + int(ends[-1]) + 1
+        labels = torch.full_like(ids, IGNORE_INDEX)
+        labels[prompt_tokens:end] = ids[prompt_tokens:end]
+        return labels
+
+    def _image_span(self, text: str, image_text: str) -> tuple[int, int]:
+        start_char = text.index(self.processor.image_token)
+        before = len(self._tokenize(text[:start_char]))
+        return before, before + len(self._tokenize(image_text))

@@ -1,0 +1,86 @@
+"""Pictures, decoded when they are needed: upright, RGB, on white."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from typing import IO, TYPE_CHECKING
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from inft.data.rows import ImageRef, UnusableRow
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM")
+"""Formats read. PIL knows more, some of which start other programs (EPS runs Ghostscript)."""
+
+MAX_PIXELS = 89_478_485
+"""PIL's own limit before it warns of a decompression bomb: 256 MiB of RGB. A news photograph has 0.5 million."""
+
+_BROKEN = (OSError, ValueError, TypeError, SyntaxError, LookupError, OverflowError, struct.error, zlib.error)
+"""What PIL's decoders raise on damaged data (SyntaxError is its word for a bad header)."""
+
+
+class UndecodableImage(UnusableRow):
+    """A picture that is missing, damaged, too large or of a kind that is not read."""
+
+    cause = "undecodable_image"
+
+
+def open_image(ref: ImageRef) -> Image.Image:
+    """The picture as it is meant to be seen.
+
+    Its EXIF orientation is applied, what is transparent becomes white, and 16-bit greys are scaled to 8 bit. Only the
+    first frame of an animation is read.
+
+    Returns:
+        An RGB image that holds no open file.
+
+    Raises:
+        UndecodableImage: with the row's place and the reason.
+    """
+    if ref.source == b"":
+        raise UndecodableImage(ref.place, "the row has no picture")
+    file: IO[bytes] | Path = io.BytesIO(ref.source) if isinstance(ref.source, bytes) else ref.source
+    try:
+        with warnings.catch_warnings():
+            # MAX_PIXELS below says the same with the row's place.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(file, formats=FORMATS) as image:
+                width, height = image.size
+                if width * height > MAX_PIXELS:
+                    raise UndecodableImage(ref.place, f"{width}x{height} is over {MAX_PIXELS:,} pixels")
+                return to_rgb(ImageOps.exif_transpose(image))
+    except UndecodableImage:
+        raise
+    except Image.DecompressionBombError:
+        raise UndecodableImage(ref.place, f"over {2 * MAX_PIXELS:,} pixels") from None
+    except UnidentifiedImageError:
+        raise UndecodableImage(ref.place, f"not a picture of a known kind ({', '.join(FORMATS)})") from None
+    except FileNotFoundError:
+        raise UndecodableImage(ref.place, f"no file {ref.source!s}") from None
+    except _BROKEN as error:
+        raise UndecodableImage(ref.place, f"damaged: {error}") from error
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """A copy in RGB.
+
+    Transparent pixels become white, the paper that a cut-out is printed on. PIL clips 16-bit greys at 255 instead of
+    scaling them, so these are scaled here.
+
+    Raises:
+        ValueError: PIL has no way from this mode to RGB.
+    """
+    if image.mode.startswith("I"):
+        image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    elif image.mode == "F":
+        raise ValueError("floating-point pixels have no known range")
+    if image.has_transparency_data:
+        paper = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(paper, image.convert("RGBA")).convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,159 @@
+"""Which rows of the corpus a run uses.
+
+The trainer sees a selection as row numbers only; a worker asks for `selection[i]` and gets text and a picture that is
+still encoded. Nothing here decodes one.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from inft.data.rows import UNKNOWN_LANGUAGE, Corpus, ImageRef, Row, RowFacts, ScannableCorpus
+from inft.data.skips import SkipLedger, SkipReport
+from inft.data.sources import OpenProgress, open_corpus
+from inft.errors import DataError
+from inft.params import MUNIChusLoadConfig
+
+__all__ = [
+    "Corpus",
+    "ImageRef",
+    "OpenProgress",
+    "Row",
+    "ScanProgress",
+    "ScannableCorpus",
+    "Selection",
+    "SkipReport",
+    "load_rows",
+    "open_corpus",
+    "select_rows",
+]
+
+ScanProgress = Callable[[int, int], None]
+"""Called with (rows done, rows in all)."""
+
+PROGRESS_EVERY_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The rows that a run uses, itself a `Corpus`: `selection[i]` is the i-th of them.
+
+    Attributes:
+        corpus: all rows.
+        indices: numbers in `corpus`, by language and then in the corpus's order.
+        report: what was left out.
+    """
+
+    corpus: Corpus
+    indices: Sequence[int]
+    report: SkipReport
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> Row:
+        return self.corpus[self.indices[index]]
+
+    def __iter__(self) -> Iterator[Row]:
+        return (self.corpus[index] for index in self.indices)
+
+
+def load_rows(
+    config: MUNIChusLoadConfig,
+    *,
+    root: Path,
+    split: str,
+    on_open: OpenProgress | None = None,
+    on_scan: ScanProgress | None = None,
+) -> Selection:
+    """Opens the configured corpus and chooses its rows; see `open_corpus` and `select_rows`."""
+    corpus = open_corpus(config, root=root, split=split, on_progress=on_open)
+    return select_rows(corpus, config, split=split, on_progress=on_scan)
+
+
+def select_rows(
+    corpus: ScannableCorpus, config: MUNIChusLoadConfig, *, split: str, on_progress: ScanProgress | None = None
+) -> Selection:
+    """The usable rows of the configured languages, at most `max_rows_per_lang` of each.
+
+    A row is skipped, and counted, as `unreadable_row`, `empty_caption`, `empty_article` (with `remove_empty`) or
+    `missing_image`, whichever comes first; white space alone is empty. Rows of other languages are not counted. The
+    draw of a language depends on `config.seed` and the language alone.
+
+    Args:
+        corpus: the rows.
+        config: languages, remove_empty, max_rows_per_lang and seed are used.
+        split: name of the split, for messages.
+        on_progress: told every 1,000 rows, and at the end.
+
+    Raises:
+        DataError: a language has no usable row, or over 5 % of all rows are skipped.
+    """
+    ledger = SkipLedger("of the corpus")
+    usable: dict[str, list[int]] = {language: [] for language in sorted(set(config.languages))}
+    others: set[str] = set()
+    total = len(corpus)
+    for index, facts in enumerate(corpus.scan()):
+        if on_progress and index % PROGRESS_EVERY_ROWS == 0:
+            on_progress(index, total)
+        if facts.language is not None and facts.language not in usable:
+            others.add(facts.language)
+            continue
+        ledger.seen()
+        cause = _skip_cause(facts, config.remove_empty)
+        if cause is None and facts.language is not None:
+            usable[facts.language].append(index)
+        else:
+            place = corpus.place(index) + (f" ({facts.problem})" if facts.problem else "")
+            ledger.record(cause or "unreadable_row", facts.language or UNKNOWN_LANGUAGE, place)
+    if on_progress:
+        on_progress(total, total)
+    _check_languages(usable, others, ledger.report(), split)
+    ledger.check(final=True)
+    indices = [
+        index
+        for language, rows in usable.items()
+        for index in _draw(rows, language, config.max_rows_per_lang, config.seed)
+    ]
+    return Selection(corpus, tuple(indices), ledger.report(kept=len(indices)))
+
+
+def _skip_cause(facts: RowFacts, remove_empty: bool) -> str | None:
+    if facts.problem or facts.language is None:
+        return "unreadable_row"
+    if not facts.has_caption:
+        return "empty_caption"
+    if remove_empty and not facts.has_content:
+        return "empty_article"
+    if not facts.has_image:
+        return "missing_image"
+    return None
+
+
+def _draw(rows: Sequence[int], language: str, limit: int | None, seed: int) -> list[int]:
+    """At most `limit` rows, drawn without replacement, in their first order."""
+    if limit is None or len(rows) <= limit:
+        return list(rows)
+    shuffled = list(rows)
+    random.Random(f"{seed}-{language}").shuffle(shuffled)
+    return sorted(shuffled[:limit])
+
+
+def _check_languages(usable: dict[str, list[int]], others: set[str], report: SkipReport, split: str) -> None:
+    empty = [language for language, rows in usable.items() if not rows]
+    if not empty:
+        return
+    skipped = f"\n{report.text()}" if report.total_skipped else ""
+    there = f" The corpus also has rows in {', '.join(sorted(others)[:20])}." if others else ""
+    if len(empty) == len(usable):
+        raise DataError(
+            f"The split '{split}' has no usable row.",
+            f"Check data.path, data.columns and data.languages.{there}{skipped}",
+        )
+    raise DataError(
+        f"The split '{split}' has no usable row in {', '.join(empty)}.",
+        f"Add rows or take the language out of data.languages.{there}{skipped}",
+    )

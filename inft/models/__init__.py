@@ -1,0 +1,1 @@
+"""Model families, quantised loading, adapters and small random checkpoints."""

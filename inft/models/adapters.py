@@ -1,0 +1,160 @@
+"""LoRA adapters: where they go, and who is trainable afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch import nn
+from transformers import AutoModelForImageTextToText, PreTrainedConfig, PreTrainedModel
+
+from inft.config import Config
+from inft.errors import ConfigError
+from inft.models.family import GROUPS, Family
+from inft.models.quantization import DTYPES, OUTPUT_HEAD
+
+
+def list_linear_modules(model: nn.Module) -> dict[str, tuple[int, int]]:
+    """Every linear layer (16-bit or quantised) that could take an adapter: its path -> (inputs, outputs)."""
+    return {
+        name: (module.in_features, module.out_features)
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and name.rpartition(".")[2] != OUTPUT_HEAD
+    }
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the configured target names amount to on a model."""
+
+    modules: tuple[str, ...]
+    """Paths of the modules that get an adapter."""
+    by_name: Mapping[str, int]
+    """How many modules each configured name matched; 0 = it is not in this model."""
+
+    @property
+    def unmatched(self) -> tuple[str, ...]:
+        """Configured names that match nothing."""
+        return tuple(name for name, count in self.by_name.items() if count == 0)
+
+
+def find_targets(linears: Iterable[str], names: Sequence[str], scope: str, family: Family) -> Targets:
+    """Which linear layers the names mean, as PEFT reads them: a whole path or the end of one.
+
+    Args:
+        linears: paths of all linear layers.
+        names: configured targets.
+        scope: "guide", or "language" to leave the vision tower out.
+        family: tells the parts of the model apart.
+
+    Raises:
+        ConfigError: nothing matches at all.
+    """
+    candidates = [path for path in linears if scope == "guide" or family.group(path) != "vision"]
+    matches = {name: [path for path in candidates if f".{path}".endswith(f".{name}")] for name in names}
+    wanted = {path for paths in matches.values() for path in paths}
+    if not wanted:
+        raise ConfigError(
+            f"None of the LoRA targets {', '.join(names)} is a linear layer of {family.title} in scope {scope!r}.",
+            "`inft-tui modules --profile P` lists the layers there are.",
+        )
+    modules = tuple(path for path in candidates if path in wanted)
+    return Targets(modules, {name: len(paths) for name, paths in matches.items()})
+
+
+def add_adapters(model: PreTrainedModel, config: Config, family: Family) -> tuple[PeftModel, Targets]:
+    """The model with its base frozen and fresh LoRA adapters on the configured layers.
+
+    The guide calls `prepare_model_for_kbit_training` here. What that is for is done without its cast of everything
+    that is not 4-bit to fp32 (2.1 GB, and a slow output head): the base is frozen below; the norms compute in fp32
+    by themselves; and with non-reentrant checkpointing no input has to require gradients.
+
+    Raises:
+        ConfigError: no target is in the model, or the adapters' dtype cannot go with the run's.
+    """
+    lora = config.lora
+    if config.compute_dtype == "float16" and lora.adapter_dtype != "float32":
+        raise ConfigError(
+            f"lora.adapter_dtype = {lora.adapter_dtype!r} cannot be trained in fp16: its loss scaling needs fp32 weights.",
+            'Set lora.adapter_dtype = "float32", or compute in bfloat16.',
+        )
+    targets = find_targets(list_linear_modules(model), config.target_modules, lora.scope, family)
+    model.requires_grad_(False)
+    peft_model = get_peft_model(
+        model,
+        LoraConfig(
+            r=lora.r,
+            lora_alpha=lora.alpha,
+            lora_dropout=lora.dropout,
+            bias=lora.bias,
+            target_modules=list(targets.modules),
+            task_type="CAUSAL_LM",
+        ),
+    )
+    set_adapter_dtype(peft_model, DTYPES[lora.adapter_dtype])
+    return peft_model, targets
+
+
+def set_adapter_dtype(model: nn.Module, dtype: torch.dtype) -> None:
+    """Hold every trainable parameter in `dtype`."""
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.to(dtype)
+
+
+@dataclass(frozen=True)
+class TrainableRow:
+    """One part of the model in the table of what is trained."""
+
+    group: str
+    modules: int
+    """Adapted layers."""
+    trainable: int
+    """Parameters that are trained."""
+
+
+@dataclass(frozen=True)
+class TrainableTable:
+    """What is trained, by part of the model."""
+
+    rows: tuple[TrainableRow, ...]
+    total_parameters: int
+    """Parameters of base and adapters, each 4-bit one counted as one."""
+    unmatched: tuple[str, ...]
+
+    @property
+    def trainable(self) -> int:
+        """Parameters that are trained, all parts together."""
+        return sum(row.trainable for row in self.rows)
+
+    def text(self) -> str:
+        """The table as lines."""
+        lines = [f"{'':12}{'layers':>8}{'trainable':>16}"]
+        lines += [f"{row.group:12}{row.modules:>8}{row.trainable:>16,}" for row in self.rows]
+        share = 100 * self.trainable / self.total_parameters
+        lines.append(f"{'total':12}{sum(r.modules for r in self.rows):>8}{self.trainable:>16,}  ({share:.2f} %)")
+        if self.unmatched:
+            lines.append(f"target names that are not in this model: {', '.join(self.unmatched)}")
+        return "\n".join(lines)
+
+
+def trainable_table(model: PeftModel, targets: Targets, family: Family) -> TrainableTable:
+    """Counts what is trained in each part of the model."""
+    counts = dict.fromkeys(GROUPS, 0)
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            counts[family.group(name)] += parameter.numel()
+    layers = dict.fromkeys(GROUPS, 0)
+    for path in targets.modules:
+        layers[family.group(path)] += 1
+    rows = tuple(TrainableRow(group, layers[group], counts[group]) for group in GROUPS if layers[group] or counts[group])
+    _, total = model.get_nb_trainable_parameters()
+    return TrainableTable(rows, total, targets.unmatched)
+
+
+def skeleton(architecture: PreTrainedConfig) -> PreTrainedModel:
+    """The model of a configuration without weights, whatever its size, in milliseconds and no memory."""
+    with torch.device("meta"):
+        return AutoModelForImageTextToText.from_config(architecture, dtype=torch.bfloat16)

@@ -1,0 +1,46 @@
+"""Which attention kernels a run uses, and why others are refused."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from inft.errors import ConfigError
+from inft.models.family import Family
+from inft.params import AttentionName
+
+TRANSFORMERS_NAMES: dict[AttentionName, str] = {
+    "eager": "eager",
+    "sdpa": "sdpa",
+    "flex": "flex_attention",
+    "flash": "flash_attention_2",
+}
+
+
+def choose_attention(name: AttentionName, family: Family, *, on_gpu: bool) -> str:
+    """The transformers name of the attention that the run uses.
+
+    `auto` is `sdpa` on either family and any machine: exact, and PyTorch picks its fastest kernel for the masks it is
+    given. (`eager` stores 1.23 GiB of scores per vision layer on Llama and runs out of memory on a 140 GB card.)
+
+    Raises:
+        ConfigError: the kernels named cannot run on this model or machine; the message gives the reason.
+    """
+    if name == "auto":
+        return TRANSFORMERS_NAMES["sdpa"]
+    reason = family.refused_attention.get(name) or _missing_on_machine(name, on_gpu=on_gpu)
+    if reason:
+        raise ConfigError(
+            f"basic.attn_impl = {name!r} cannot be used with {family.title}: {reason}.",
+            'Use "auto", or "sdpa".',
+        )
+    return TRANSFORMERS_NAMES[name]
+
+
+def _missing_on_machine(name: AttentionName, *, on_gpu: bool) -> str | None:
+    if name not in ("flex", "flash"):
+        return None
+    if not on_gpu:
+        return "its kernels need a CUDA GPU for training, and none is visible"
+    if name == "flash" and importlib.util.find_spec("flash_attn") is None:
+        return "the package flash-attn is not installed"
+    return None

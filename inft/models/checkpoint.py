@@ -1,0 +1,142 @@
+"""Where a base checkpoint and its processor come from: the hub, a folder, or a tiny random one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from tqdm.auto import tqdm
+from transformers import AutoProcessor, ProcessorMixin
+
+from inft.config import Config
+from inft.errors import ConfigError
+from inft.hub import hub_error
+from inft.models.family import Family
+from inft.models.tiny import tiny_checkpoint
+from inft.project import cache_dir, inside
+
+Progress = Callable[[int, int | None], None]
+"""Called with what is done and the total (None = not known yet)."""
+
+MODEL_FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.model", "*.txt")
+OTHER_FORMATS = ("original/*", "*.pth", "*.bin", "*.pt", "*.gguf")  # a second copy of the weights, up to 21 GB
+PROCESSOR_FILES = ("*.json", "*.jinja", "*.model", "*.txt")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Local folders of a base model and of its processor (the same one, as a rule)."""
+
+    model: Path
+    processor: Path
+    name: str
+    """What an adapter's configuration calls the base: the hub id, or the folder."""
+
+
+def locate(
+    config: Config, family: Family, root: Path, tiny_texts: Callable[[], Iterable[str]], progress: Progress
+) -> Checkpoint:
+    """The checkpoint that the configuration names, fetched first if need be.
+
+    Args:
+        config: `basic.model_source` decides.
+        family: the architecture that it must have.
+        root: the project's root, which a relative `basic.model_path` starts at.
+        tiny_texts: what a tiny checkpoint's tokenizer is learnt from, should it have to be made.
+        progress: bytes fetched so far.
+
+    Raises:
+        ConfigError: no such folder, or one without a checkpoint of the family.
+        HubError: it cannot be fetched.
+    """
+    basic = config.basic
+    if basic.model_source == "tiny":
+        folder = tiny_checkpoint(family.name, cache_dir(), tiny_texts())
+        return Checkpoint(folder, folder, str(folder))
+    if basic.model_source == "folder":
+        folder = inside(root, str(basic.model_path), "basic.model_path")
+        _check_folder(folder, family)
+        return Checkpoint(folder, folder, str(folder))
+    model = _fetch(config.model_name, basic.revision, MODEL_FILES, progress)
+    _check_folder(model, family)
+    if config.processor_name == config.model_name:
+        return Checkpoint(model, model, config.model_name)
+    return Checkpoint(model, _fetch(config.processor_name, None, PROCESSOR_FILES, progress), config.model_name)
+
+
+def load_processor(folder: Path) -> ProcessorMixin:
+    """The checkpoint's processor; a tokenizer without a pad token pads with its end-of-sequence token.
+
+    Raises:
+        ConfigError: the folder holds no processor.
+    """
+    try:
+        processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{folder} holds no processor that can be loaded: {_first_line(error)}",
+            "Copy processor_config.json (or preprocessor_config.json) and the tokenizer files there.",
+        ) from error
+    if not isinstance(processor, ProcessorMixin):
+        raise ConfigError(
+            f"{folder} holds a {type(processor).__name__} and no image processor.",
+            "Copy processor_config.json (or preprocessor_config.json) there.",
+        )
+    if processor.tokenizer.pad_token is None:
+        processor.tokenizer.pad_token = processor.tokenizer.eos_token
+    return processor
+
+
+def _fetch(repo_id: str, revision: str | None, patterns: tuple[str, ...], progress: Progress) -> Path:
+    class Reported(tqdm):  # type: ignore[type-arg]  # tqdm's stubs say generic, the class itself is not
+        """Reports bytes instead of drawing a bar."""
+
+        def display(self, *args: object, **kwargs: object) -> None:
+            if self.unit == "B":
+                progress(int(self.n), int(self.total) if self.total else None)
+
+    try:
+        folder = snapshot_download(
+            repo_id,
+            revision=revision,
+            allow_patterns=list(patterns),
+            ignore_patterns=list(OTHER_FORMATS),
+            tqdm_class=Reported,
+        )
+    except (HfHubHTTPError, LocalEntryNotFoundError) as error:
+        raise hub_error(error, "model", repo_id) from error
+    except HFValidationError as error:
+        raise ConfigError(f"{repo_id!r} is no hub id.", "It is written owner/name.") from error
+    return Path(str(folder))
+
+
+def _check_folder(folder: Path, family: Family) -> None:
+    fix = "Point basic.model_path at a folder that save_pretrained or a hub download has written."
+    if not folder.is_dir():
+        raise ConfigError(f"There is no folder {folder} (basic.model_path).", fix)
+    description = folder / "config.json"
+    if not description.is_file():
+        raise ConfigError(f"{folder} holds no config.json, so it is no checkpoint.", fix)
+    try:
+        model_type = json.loads(description.read_text(encoding="utf-8")).get("model_type")
+    except (ValueError, AttributeError) as error:
+        raise ConfigError(f"{description} is not a JSON object: {_first_line(error)}", fix) from error
+    expected = family.released_config().model_type
+    if model_type != expected:
+        raise ConfigError(
+            f"{folder} holds a model of type {model_type!r}, and family {family.name} is {expected!r}.",
+            "Choose a profile of that family, or another folder.",
+        )
+    if not any(folder.glob("*.safetensors")):
+        raise ConfigError(
+            f"{folder} holds no weights in safetensors files, and no other kind is read.",
+            "Convert them: load with from_pretrained on a machine you trust, save with save_pretrained.",
+        )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,111 @@
+"""Loading a base checkpoint, its linear layers in 4 bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from transformers import AutoModelForImageTextToText, BitsAndBytesConfig, PreTrainedModel
+from transformers.utils import logging as transformers_logging
+
+from inft.config import Config
+from inft.models.checkpoint import Checkpoint, Progress
+from inft.models.family import Family
+from inft.params import DtypeName, QLoRAParams
+
+DTYPES: dict[DtypeName, torch.dtype] = {
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+    "float32": torch.float32,
+}
+
+OUTPUT_HEAD = "lm_head"  # tied to the embedding on Aya, and the most sensitive layer on both
+
+
+def quantization_config(params: QLoRAParams) -> BitsAndBytesConfig | None:
+    """What bitsandbytes is told; None when the base stays in 16 bit."""
+    if not params.load_in_4bit:
+        return None
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type=params.bnb_4bit_quant_type,
+        bnb_4bit_use_double_quant=params.bnb_4bit_use_double_quant,
+        bnb_4bit_compute_dtype=DTYPES[params.bnb_4bit_compute_dtype],
+        # This list replaces the default one, which is why the head has to be named again.
+        llm_int8_skip_modules=[OUTPUT_HEAD, *params.skip_modules],
+    )
+
+
+def load_base(
+    config: Config,
+    family: Family,
+    checkpoint: Checkpoint,
+    *,
+    device: torch.device,
+    attention: str,
+    progress: Progress,
+) -> PreTrainedModel:
+    """The base model on `device`, quantised as `qlora` says, with the family's corrections made.
+
+    Args:
+        config: the run's parameters.
+        family: the architecture.
+        checkpoint: local folders.
+        device: one device for the whole model.
+        attention: transformers' name of the attention kernels.
+        progress: tensors loaded so far.
+    """
+    with _loading_progress(progress):
+        model: PreTrainedModel = AutoModelForImageTextToText.from_pretrained(
+            checkpoint.model,
+            quantization_config=quantization_config(config.qlora),
+            dtype=DTYPES[config.compute_dtype],
+            device_map={"": device},
+            attn_implementation=attention,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+        )
+    family.adjust(model)
+    model.config.use_cache = False
+    model.name_or_path = checkpoint.name
+    return model
+
+
+@contextmanager
+def _loading_progress(progress: Progress) -> Iterator[None]:
+    """Hear of every tensor that transformers loads, through its own hook for progress bars."""
+
+    def reported(factory: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
+        bar = factory(*args, **kwargs | {"disable": True})
+        return _Reported(bar, args[0], progress) if args and kwargs.get("desc") == "Loading weights" else bar
+
+    previous = transformers_logging.set_tqdm_hook(reported)
+    try:
+        yield
+    finally:
+        transformers_logging.set_tqdm_hook(previous)
+
+
+class _Reported:
+    """An iterable that reports how far it has been read; everything else is the bar's."""
+
+    def __init__(self, bar: Any, items: Any, progress: Progress) -> None:  # noqa: ANN401
+        self._items = items
+        self._progress = progress
+        self._bar = bar
+
+    def __iter__(self) -> Iterator[Any]:
+        total = len(self._items)
+        for done, item in enumerate(self._items):
+            self._progress(done, total)
+            yield item
+        self._progress(total, total)
+
+    def __enter__(self) -> _Reported:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.close()

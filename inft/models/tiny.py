@@ -1,0 +1,271 @@
+"""Small random checkpoints of both architectures, for demos and tests.
+
+Everything but the size is the released checkpoints': architecture, processor and tokenizer classes, control tokens and
+where their ids lie, chat template, safetensors files. The code that loads a released checkpoint loads these unchanged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+import transformers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import (
+    AutoModelForImageTextToText,
+    AyaVisionConfig,
+    AyaVisionProcessor,
+    CohereTokenizer,
+    GenerationConfig,
+    MllamaConfig,
+    MllamaForConditionalGeneration,
+    MllamaProcessor,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    ProcessorMixin,
+)
+from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
+from transformers.models.mllama.image_processing_pil_mllama import MllamaImageProcessorPil
+
+from inft.models.chat_templates import AYA_TEMPLATE, LLAMA32_TEMPLATE
+from inft.params import FamilyName
+
+VOCABULARY = 3072
+"""Size of the text vocabulary. The ten scripts of the demo corpus take about 1,400 pieces to start with."""
+
+TILE_PIXELS: dict[FamilyName, int] = {"llama32": 56, "aya": 56}
+RELEASED_TILE_PIXELS: dict[FamilyName, int] = {"llama32": 560, "aya": 364}
+PATCH_PIXELS = 14
+
+# The released models' 0.02 is made for thousands of dimensions. With 128 of them and tied embeddings, logits that
+# small cannot leave the uniform distribution within a demo's few hundred steps.
+INITIALIZER_RANGE = 0.2
+
+LLAMA_CONTROL_TOKENS = (
+    "<|begin_of_text|>",
+    "<|end_of_text|>",
+    "<|finetune_right_pad_id|>",
+    "<|start_header_id|>",
+    "<|end_header_id|>",
+    "<|eom_id|>",
+    "<|eot_id|>",
+    "<|python_tag|>",
+)
+AYA_CONTROL_TOKENS = (
+    "<PAD>",
+    "<UNK>",
+    "<CLS>",
+    "<SEP>",
+    "<MASK_TOKEN>",
+    "<BOS_TOKEN>",
+    "<|START_OF_TURN_TOKEN|>",
+    "<|END_OF_TURN_TOKEN|>",
+    "<|USER_TOKEN|>",
+    "<|CHATBOT_TOKEN|>",
+    "<|SYSTEM_TOKEN|>",
+    "<|START_RESPONSE|>",
+    "<|END_RESPONSE|>",
+    "<|START_OF_IMG|>",
+    "<|END_OF_IMG|>",
+    "<|IMG_LINE_BREAK|>",
+    "<|IMG_PATCH|>",
+)
+
+# How Llama 3 cuts text into words before byte-pair encoding (source: tokenizer.json of the released checkpoint).
+LLAMA_WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
+def tiny_checkpoint(family: FamilyName, cache: Path, texts: Iterable[str]) -> Path:
+    """The folder of the tiny checkpoint, made there first if it is missing.
+
+    Args:
+        family: which architecture.
+        cache: folder that holds one checkpoint per family and recipe.
+        texts: what the tokenizer learns its pieces from; read only when the checkpoint is made.
+    """
+    folder = cache / "tiny" / f"{family}-{_recipe_digest()}"
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        processor = build_processor(family, texts, TILE_PIXELS[family])
+        processor.save_pretrained(aside)
+        build_model(family, processor).save_pretrained(aside)
+        os.rename(aside, folder)
+    except OSError:
+        # Somebody else may have made the same folder meanwhile; theirs is as good.
+        if not folder.is_dir():
+            raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return folder
+
+
+def build_processor(family: FamilyName, texts: Iterable[str], tile_pixels: int) -> ProcessorMixin:
+    """The family's processor class with a tokenizer learnt from `texts`.
+
+    Args:
+        family: which architecture.
+        texts: any number of texts.
+        tile_pixels: side of a tile; 560 (Llama) and 364 (Aya) in the released checkpoints.
+    """
+    size = {"height": tile_pixels, "width": tile_pixels}
+    if family == "llama32":
+        images = MllamaImageProcessorPil(size=size, max_image_tiles=4)
+        return MllamaProcessor(images, _llama_tokenizer(texts), chat_template=LLAMA32_TEMPLATE)
+    images = GotOcr2ImageProcessorPil(size=size, crop_to_patches=True, min_patches=1, max_patches=12)
+    return AyaVisionProcessor(
+        images,
+        _aya_tokenizer(texts),
+        patch_size=PATCH_PIXELS,
+        downsample_factor=2,
+        img_size=tile_pixels,
+        chat_template=AYA_TEMPLATE,
+    )
+
+
+def tiny_config(family: FamilyName, processor: ProcessorMixin) -> PreTrainedConfig:
+    """A configuration whose vocabulary and tiles are the processor's: 4 text layers of 128 dimensions."""
+    tokenizer = processor.tokenizer
+    tile = processor.image_processor.size["height"]
+    text = {
+        "hidden_size": 128,
+        "intermediate_size": 256,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 8192,
+        "initializer_range": INITIALIZER_RANGE,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    vision = {"hidden_size": 64, "intermediate_size": 128, "image_size": tile, "patch_size": PATCH_PIXELS}
+    if family == "llama32":
+        return MllamaConfig(
+            vision_config=vision
+            | {
+                "num_hidden_layers": 3,
+                "num_global_layers": 1,
+                "attention_heads": 4,
+                "intermediate_layers_indices": [1],
+                "vision_output_dim": 128,
+                "supported_aspect_ratios": [[1, 1], [1, 2], [1, 3], [1, 4], [2, 1], [2, 2], [3, 1], [4, 1]],
+            },
+            text_config=text
+            | {
+                # As in the released checkpoint, the picture's id is the first one that the head has no row for.
+                "vocab_size": processor.image_token_id,
+                "cross_attention_layers": [1, 3],
+                "rope_parameters": {"rope_type": "default", "rope_theta": 500000.0},
+            },
+            image_token_index=processor.image_token_id,
+        )
+    return AyaVisionConfig(
+        vision_config=vision
+        | {
+            "model_type": "siglip_vision_model",
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "vision_use_head": False,
+        },
+        text_config=text
+        | {
+            "model_type": "cohere2",
+            "vocab_size": len(tokenizer),
+            "head_dim": 32,
+            "sliding_window": 4096,
+            "logit_scale": 0.25,
+        },
+        image_token_index=processor.image_token_id,
+        downsample_factor=2,
+        alignment_intermediate_size=256,
+    )
+
+
+def build_model(family: FamilyName, processor: ProcessorMixin, seed: int = 0) -> PreTrainedModel:
+    """A bf16 model of `tiny_config` with random weights, the same for the same seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = AutoModelForImageTextToText.from_config(tiny_config(family, processor), dtype=torch.bfloat16)
+        if isinstance(model, MllamaForConditionalGeneration):
+            _open_gates(model)
+    tokenizer = processor.tokenizer
+    model.generation_config = GenerationConfig(
+        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
+    )
+    return model
+
+
+def _open_gates(model: MllamaForConditionalGeneration) -> None:
+    """Let the picture through: fresh gates are 0, trained ones are not."""
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.rpartition(".")[2] in ("cross_attn_attn_gate", "cross_attn_mlp_gate", "gate_attn", "gate_ffn"):
+                parameter.fill_(0.5)
+
+
+def _llama_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
+    """Byte-level pieces, then the control tokens, then `<|image|>` as the last id of all."""
+    tokenizer = Tokenizer(models.BPE(ignore_merges=True))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(LLAMA_WORDS), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.train_from_iterator(texts, _trainer())
+    tokenizer.add_special_tokens([*LLAMA_CONTROL_TOKENS, "<|image|>"])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="<|begin_of_text|>",
+        eos_token="<|eot_id|>",
+        pad_token="<|finetune_right_pad_id|>",
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def _aya_tokenizer(texts: Iterable[str]) -> CohereTokenizer:
+    """Control tokens first, then byte-level pieces; `TILE_1` and the like are ordinary text, as released."""
+    learner = Tokenizer(models.BPE())
+    learner.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    learner.train_from_iterator(texts, _trainer(AYA_CONTROL_TOKENS))
+    learnt = json.loads(learner.to_str())["model"]
+    tokenizer = CohereTokenizer(
+        vocab=learnt["vocab"],
+        merges=[tuple(pair) for pair in learnt["merges"]],
+        extra_special_tokens=list(AYA_CONTROL_TOKENS[6:]),
+        clean_up_tokenization_spaces=False,
+    )
+    tokenizer.add_tokens(["<image>"], special_tokens=True)
+    return tokenizer
+
+
+def _trainer(control_tokens: tuple[str, ...] = ()) -> trainers.BpeTrainer:
+    return trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=list(control_tokens),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+
+
+def _recipe_digest() -> str:
+    """Changes with this module, its templates and transformers, so that no stale checkpoint is ever loaded."""
+    source = inspect.getsource(sys.modules[__name__]) + LLAMA32_TEMPLATE + AYA_TEMPLATE + transformers.__version__
+    return hashlib.sha256(source.encode()).hexdigest()[:12]

@@ -1,0 +1,322 @@
+"""Every knob of a run: what it does, its unit and its bounds.
+
+One frozen dataclass per table of a profile. A field's description, unit and bounds stand in its annotation, so that
+validation (`inft.profiles`), `inft-tui profiles NAME` and the console all say the same thing. Defaults are the guide's
+except where the README lists a difference.
+
+`None` is written as the string "none" in a profile, since TOML has no null.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, TypeAlias
+
+from msgspec import Meta
+
+FamilyName: TypeAlias = Literal["llama32", "aya"]
+Mode: TypeAlias = Literal["basic", "advanced"]
+AttentionName: TypeAlias = Literal["auto", "eager", "sdpa", "flex", "flash"]
+DtypeName: TypeAlias = Literal["bfloat16", "float16", "float32"]
+ComputeDtypeName: TypeAlias = Literal["bfloat16", "float16"]
+
+LANGUAGE_NAMES: dict[str, str] = {
+    "ar": "Arabic",
+    "en": "English",
+    "fr": "French",
+    "hi": "Hindi",
+    "id": "Indonesian",
+    "ja": "Japanese",
+    "si": "Sinhala",
+    "ur": "Urdu",
+    "yue": "Cantonese",
+    "zh": "Chinese",
+}
+"""The ten MUNIChus subsets and the English name that the prompt calls each language by."""
+
+PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+def _language_names() -> dict[str, str]:
+    return dict(LANGUAGE_NAMES)
+
+
+def _columns() -> dict[str, str]:
+    return {name: name for name in ("image", "title", "content", "caption", "language")}
+
+
+Seed: TypeAlias = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+Text: TypeAlias = Annotated[str, Meta(min_length=1)]
+
+
+@dataclass(frozen=True)
+class BasicParams:
+    """Models, precision, lengths, logs and generation."""
+
+    seed: Annotated[Seed, Meta(description="Seeds Python, NumPy and torch, and with them the adapters' first values.")] = (
+        42
+    )
+    logs_dir: Annotated[Text, Meta(description="Folder of the run directories.", extra={"unit": "path"})] = "logs"
+    llama_model_name: Annotated[Text, Meta(description="Hub id of the Llama checkpoint.")] = (
+        "meta-llama/Llama-3.2-11B-Vision-Instruct"
+    )
+    llama_processor_name: Annotated[Text, Meta(description="Hub id of the Llama processor.")] = (
+        "meta-llama/Llama-3.2-11B-Vision-Instruct"
+    )
+    aya_model_name: Annotated[Text, Meta(description="Hub id of the Aya checkpoint.")] = "CohereLabs/aya-vision-8b"
+    aya_processor_name: Annotated[Text, Meta(description="Hub id of the Aya processor.")] = "CohereLabs/aya-vision-8b"
+    revision: Annotated[
+        Text | None, Meta(description="Branch, tag or commit of the hub checkpoint; none = its default branch.")
+    ] = None
+    model_source: Annotated[
+        Literal["hub", "folder", "tiny"],
+        Meta(
+            description="Where weights and processor come from: the hub ids above, the folder model_path, or a small "
+            "random checkpoint of the same architecture, made once in the cache folder (for demos and tests)."
+        ),
+    ] = "hub"
+    model_path: Annotated[
+        Text | None,
+        Meta(description="Local checkpoint folder, for model_source = folder only.", extra={"unit": "path"}),
+    ] = None
+    attn_impl: Annotated[
+        AttentionName,
+        Meta(
+            description="Attention kernels. auto = the fastest exact one that the model and this machine have; any "
+            "other is used as named, or refused with the reason."
+        ),
+    ] = "auto"
+    dtype: Annotated[
+        DtypeName,
+        Meta(
+            description="Compute dtype when qlora.load_in_4bit is off; with it on, qlora.bnb_4bit_compute_dtype rules "
+            "the whole run."
+        ),
+    ] = "bfloat16"
+    max_length: Annotated[
+        int,
+        Meta(
+            ge=32,
+            le=131072,
+            description="Longest row. Only the article is shortened to fit; image and caption are never cut.",
+            extra={"unit": "tokens"},
+        ),
+    ] = 4096
+    sample_rows: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10000,
+            description="Rows captioned with the trained adapters at the end of the run, spread over the languages.",
+            extra={"unit": "rows"},
+        ),
+    ] = 0
+    gen_do_sample: Annotated[bool, Meta(description="Sample those captions; off = greedy or beam search.")] = True
+    gen_top_p: Annotated[float, Meta(gt=0, le=1, description="Nucleus of the sampling.", extra={"unit": "probability"})] = (
+        0.9
+    )
+    gen_temperature: Annotated[float, Meta(gt=0, le=10, description="Temperature of the sampling.")] = 0.7
+    gen_num_beams: Annotated[int, Meta(ge=1, le=64, description="Beams of the search.", extra={"unit": "beams"})] = 1
+    gen_max_new_tokens: Annotated[
+        int, Meta(ge=1, le=4096, description="Longest generated caption.", extra={"unit": "tokens"})
+    ] = 96
+
+
+@dataclass(frozen=True)
+class QLoRAParams:
+    """How the frozen base is quantised (QLoRA, arXiv 2305.14314)."""
+
+    load_in_4bit: Annotated[bool, Meta(description="Hold the base's linear layers in 4 bit; off = plain LoRA.")] = True
+    bnb_4bit_use_double_quant: Annotated[
+        bool, Meta(description="Quantise the quantisation constants too: 0.37 bit per weight less.")
+    ] = True
+    bnb_4bit_quant_type: Annotated[Literal["nf4", "fp4"], Meta(description="4-bit number format.")] = "nf4"
+    bnb_4bit_compute_dtype: Annotated[
+        ComputeDtypeName, Meta(description="Dtype of every product with a 4-bit layer, and with it of the whole run.")
+    ] = "bfloat16"
+    skip_modules: Annotated[
+        tuple[Text, ...],
+        Meta(description="Modules left in 16 bit besides the output head, by name (for instance vision_tower)."),
+    ] = ()
+
+
+@dataclass(frozen=True)
+class LoRAParams:
+    """The adapters (LoRA, arXiv 2106.09685)."""
+
+    r: Annotated[
+        int, Meta(ge=1, le=1024, description="Rank of the update; adapter size grows linearly with it.")
+    ] = 64
+    alpha: Annotated[float, Meta(gt=0, le=4096, description="The update is scaled by alpha / r.")] = 32.0
+    dropout: Annotated[
+        float, Meta(ge=0, lt=1, description="Dropout on the adapters' input.", extra={"unit": "probability"})
+    ] = 0.10
+    bias: Annotated[
+        Literal["none", "all", "lora_only"], Meta(description="Which biases train along with the adapters.")
+    ] = "none"
+    scope: Annotated[
+        Literal["guide", "language"],
+        Meta(
+            description="guide: every module whose name ends in a target, the vision tower's included; language: the "
+            "same names outside the vision tower."
+        ),
+    ] = "guide"
+    adapter_dtype: Annotated[
+        Literal["float32", "bfloat16"], Meta(description="Dtype in which the adapters are held and updated.")
+    ] = "float32"
+    target_modules: Annotated[
+        tuple[Text, ...], Meta(min_length=1, description="Adapted modules in basic mode, by the end of their name.")
+    ] = PROJECTIONS
+    advanced_target_modules: Annotated[
+        tuple[Text, ...], Meta(min_length=1, description="Adapted modules of Llama in advanced mode.")
+    ] = (*PROJECTIONS, "mm_projector", "multi_modal_projector", "vision_proj")
+    aya_advanced_target_modules: Annotated[
+        tuple[Text, ...], Meta(min_length=1, description="Adapted modules of Aya in advanced mode.")
+    ] = (*PROJECTIONS, "multi_modal_projector.linear_1", "multi_modal_projector.linear_2")
+
+
+@dataclass(frozen=True)
+class SFTParams:
+    """The training loop and where its results go. Relative folders start at the project's root."""
+
+    num_epochs: Annotated[
+        float, Meta(gt=0, le=10000, description="Passes over the training rows.", extra={"unit": "epochs"})
+    ] = 1.0
+    max_steps: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="Stop after so many optimiser steps; none = after num_epochs.", extra={"unit": "steps"}),
+    ] = None
+    lr: Annotated[float, Meta(gt=0, le=1, description="Peak learning rate.")] = 1.5e-4
+    lr_scheduler_type: Annotated[
+        Literal["cosine", "linear", "constant", "constant_with_warmup"], Meta(description="Shape of the schedule.")
+    ] = "cosine"
+    warmup_ratio: Annotated[
+        float, Meta(ge=0, lt=1, description="Share of all steps that the learning rate rises over.")
+    ] = 0.03
+    warmup_steps: Annotated[
+        int,
+        Meta(ge=0, description="Steps that the learning rate rises over when warmup_ratio is 0.", extra={"unit": "steps"}),
+    ] = 100
+    optim: Annotated[
+        Literal["adamw_torch_fused", "adamw_torch", "adamw_bnb_8bit", "paged_adamw_8bit"],
+        Meta(description="Optimiser."),
+    ] = "adamw_torch_fused"
+    weight_decay: Annotated[float, Meta(ge=0, le=1, description="Decoupled weight decay.")] = 1e-6
+    max_grad_norm: Annotated[float, Meta(gt=0, description="Gradients are clipped to this norm.")] = 0.3
+    gradient_accumulation_steps: Annotated[
+        int,
+        Meta(ge=1, le=65536, description="Micro-batches per optimiser step; times data.batch_size = effective batch."),
+    ] = 16
+    gradient_checkpointing: Annotated[
+        bool, Meta(description="Recompute activations in the backward pass: less memory, about a third slower.")
+    ] = True
+    logging_steps: Annotated[int, Meta(ge=1, description="Optimiser steps between log lines.", extra={"unit": "steps"})] = 50
+    save_steps: Annotated[int, Meta(ge=1, description="Optimiser steps between checkpoints.", extra={"unit": "steps"})] = (
+        500
+    )
+    save_total_limit: Annotated[
+        int, Meta(ge=1, description="Checkpoints kept; older ones are deleted.", extra={"unit": "checkpoints"})
+    ] = 2
+    eval_steps: Annotated[
+        int,
+        Meta(ge=1, description="Optimiser steps between evaluations, when data.eval_split is set.", extra={"unit": "steps"}),
+    ] = 500
+    load_best_model_at_end: Annotated[
+        bool,
+        Meta(description="End with the checkpoint that evaluated best; without data.eval_split the last one is kept."),
+    ] = True
+    metric_for_best_model: Annotated[Text, Meta(description="The evaluation's figure that decides what is best.")] = (
+        "eval_loss"
+    )
+    greater_is_better: Annotated[bool, Meta(description="Whether more of that figure is better.")] = False
+    early_stopping_patience: Annotated[
+        int,
+        Meta(ge=0, description="Evaluations without improvement until the run ends; 0 = never.", extra={"unit": "evaluations"}),
+    ] = 3
+    early_stopping_threshold: Annotated[
+        float, Meta(ge=0, description="A smaller change of the figure does not count as improvement.")
+    ] = 0.01
+    seed: Annotated[Seed, Meta(description="Seeds the order of the rows and the adapters' dropout.")] = 42
+    inference_batch_size: Annotated[
+        int, Meta(ge=1, le=1024, description="Rows evaluated or captioned at a time.", extra={"unit": "rows"})
+    ] = 1
+    report_to: Annotated[
+        Literal["none", "wandb", "mlflow", "tensorboard", "comet_ml", "trackio", "swanlab"],
+        Meta(description="Tracking service that the figures also go to; its package and login must be there."),
+    ] = "none"
+    llama_32_output_dir: Annotated[Text, Meta(description="Checkpoints of Llama, basic.", extra={"unit": "path"})] = (
+        "outputs/llama32/basic/checkpoints"
+    )
+    llama32_best_model_dir: Annotated[Text, Meta(description="Final adapters of Llama, basic.", extra={"unit": "path"})] = (
+        "outputs/llama32/basic/best"
+    )
+    llama32_adv_output_dir: Annotated[Text, Meta(description="Checkpoints of Llama, advanced.", extra={"unit": "path"})] = (
+        "outputs/llama32/advanced/checkpoints"
+    )
+    llama32_adv_best_model_dir: Annotated[
+        Text, Meta(description="Final adapters of Llama, advanced.", extra={"unit": "path"})
+    ] = "outputs/llama32/advanced/best"
+    aya_output_dir: Annotated[Text, Meta(description="Checkpoints of Aya, basic.", extra={"unit": "path"})] = (
+        "outputs/aya/basic/checkpoints"
+    )
+    aya_best_model_dir: Annotated[Text, Meta(description="Final adapters of Aya, basic.", extra={"unit": "path"})] = (
+        "outputs/aya/basic/best"
+    )
+    aya_adv_output_dir: Annotated[Text, Meta(description="Checkpoints of Aya, advanced.", extra={"unit": "path"})] = (
+        "outputs/aya/advanced/checkpoints"
+    )
+    aya_adv_best_model_dir: Annotated[
+        Text, Meta(description="Final adapters of Aya, advanced.", extra={"unit": "path"})
+    ] = "outputs/aya/advanced/best"
+
+
+@dataclass(frozen=True)
+class MUNIChusLoadConfig:
+    """Which rows are trained on, and how they become a prompt."""
+
+    source: Annotated[
+        Literal["hub", "saved", "parquet", "jsonl", "demo"],
+        Meta(
+            description="hub: dataset_id, one subset per language; saved: a folder of Dataset.save_to_disk; parquet and "
+            "jsonl: a folder of files; demo: the bundled corpus."
+        ),
+    ] = "hub"
+    dataset_id: Annotated[Text, Meta(description="Hub id of the dataset.")] = "tharindu/MUNIChus"
+    path: Annotated[
+        Text | None,
+        Meta(description="Folder of a saved, parquet or jsonl corpus.", extra={"unit": "path"}),
+    ] = None
+    columns: Annotated[
+        dict[str, Text],
+        Meta(description="Our column name = the corpus's, for image, title, content, caption, language."),
+    ] = field(default_factory=_columns)
+    languages: Annotated[tuple[Text, ...], Meta(min_length=1, description="Languages trained on.")] = tuple(LANGUAGE_NAMES)
+    language_names: Annotated[
+        dict[str, Text], Meta(description="English name of each language, as the prompt says it.")
+    ] = field(default_factory=_language_names)
+    split: Annotated[Text, Meta(description="Split trained on.")] = "train"
+    eval_split: Annotated[
+        Text | None, Meta(description="Split evaluated on every sft.eval_steps; none = no evaluation.")
+    ] = None
+    batch_size: Annotated[int, Meta(ge=1, le=4096, description="Micro-batch.", extra={"unit": "rows"})] = 1
+    num_workers: Annotated[
+        int, Meta(ge=0, le=256, description="Processes that prepare batches; 0 = the trainer itself.")
+    ] = 4
+    remove_empty: Annotated[
+        bool,
+        Meta(description="Skip rows without an article; rows without a caption or an image are skipped in any case."),
+    ] = True
+    max_rows_per_lang: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="Rows drawn per language, for smoke tests; none = all.", extra={"unit": "rows"}),
+    ] = None
+    seed: Annotated[Seed, Meta(description="Seeds that draw.")] = 42
+    article_chars: Annotated[
+        Annotated[int, Meta(ge=0)] | None,
+        Meta(description="Longest article before tokenising; none = all of it.", extra={"unit": "characters"}),
+    ] = 1200
+    article_tokens: Annotated[
+        Annotated[int, Meta(ge=0)] | None,
+        Meta(description="Longest article after tokenising; none = what basic.max_length leaves.", extra={"unit": "tokens"}),
+    ] = None
+    include_title: Annotated[bool, Meta(description="Put the headline before the article in the prompt.")] = False

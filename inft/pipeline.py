@@ -1,0 +1,257 @@
+"""One training run, top to bottom: `python -m inft.pipeline RUN_DIRECTORY`."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from transformers import EarlyStoppingCallback, TrainerCallback, set_seed
+
+from inft.config import Config
+from inft.data.collators import CaptionCollator
+from inft.data.encoding import IGNORE_INDEX, EncodingLimits, RowTooLong
+from inft.data.images import open_image
+from inft.data.munichus import Selection, load_rows
+from inft.data.rows import UnusableRow
+from inft.data.skips import SkipLedger
+from inft.errors import ConfigError, ExitCode, InftError
+from inft.models.adapters import TrainableTable, add_adapters, trainable_table
+from inft.models.attention import choose_attention
+from inft.models.checkpoint import Checkpoint, load_processor, locate
+from inft.models.family import Family
+from inft.models.quantization import DTYPES, load_base
+from inft.models.registry import FAMILIES
+from inft.profiles import load_config
+from inft.project import inside, project_root
+from inft.runs import events
+from inft.runs.directory import RunDirectory
+from inft.training.arguments import training_arguments
+from inft.training.callbacks import GradientGuard, StopRequest, TrainerLoggingCallback
+from inft.training.failures import named_cause
+from inft.training.meter import StepMeter
+from inft.training.precision import Machine, check_precision, this_machine
+from inft.training.report import Listener, RunReport
+from inft.training.samples import evenly_spread, sample_captions
+from inft.training.trainer import CaptionTrainer
+
+
+def train(config: Config, report: RunReport, root: Path) -> ExitCode:
+    """Fine-tunes as `config` says; the steps are the guide's.
+
+    Args:
+        config: every parameter.
+        report: hears of everything.
+        root: the project's root, which relative paths start at.
+
+    Returns:
+        FINISHED, or STOPPED when a signal asked for an early end.
+
+    Raises:
+        InftError: what went wrong, by name.
+    """
+    machine = this_machine()
+    print(machine.text(), flush=True)
+    check_precision(config.compute_dtype, machine)
+    family = FAMILIES[config.family]
+    attention = choose_attention(config.basic.attn_impl, family, on_gpu=machine.on_gpu)
+    output_dir = inside(root, config.output_dir, config.output_dir_key)
+    best_model_dir = inside(root, config.best_model_dir, config.best_model_dir_key)
+    arguments = training_arguments(config, output_dir, on_gpu=machine.on_gpu)
+    set_seed(config.basic.seed)
+    report.state("loading")
+
+    rows = select(config, report, root, config.data.split)
+    held_out = select(config, report, root, config.data.eval_split) if config.data.eval_split else None
+    checkpoint = fetch(config, family, report, root, rows)
+    collator = build_collator(config, family, checkpoint, rows)
+    evaluation = build_collator(config, family, checkpoint, held_out) if held_out is not None else None
+    check_supervision(collator)
+
+    model, table = build_model(config, family, checkpoint, machine, attention, report)
+    print(table.text(), flush=True)
+
+    meter, ledger, stop = StepMeter(), SkipLedger("while training"), StopRequest()
+    trainer = CaptionTrainer(
+        model=model,
+        args=arguments,
+        collator=collator,
+        evaluation=evaluation,
+        meter=meter,
+        report=report,
+        ledger=ledger,
+        adapter_dtype=DTYPES[config.lora.adapter_dtype],
+        callbacks=[
+            GradientGuard(family),
+            TrainerLoggingCallback(report, meter, table, on_gpu=machine.on_gpu),
+            stop,
+            *early_stopping(config),
+        ],
+    )
+    with stop.listening():
+        trainer.train()
+        ledger.check(final=True)
+        save(trainer, collator, best_model_dir, report)
+    step = trainer.state.global_step
+    report_skips(ledger, report)
+    if stop.signal is not None:
+        report.event(events.train_end(state="stopped", global_step=step, best_model_dir=str(best_model_dir)))
+        report.stopped(
+            ExitCode.STOPPED,
+            f"Stopped by {stop.signal.name} after step {step}.",
+            f"Adapters as they stood are in {best_model_dir}, a checkpoint is in {output_dir}.",
+        )
+        return ExitCode.STOPPED
+    for record in captions(config, model, evaluation or collator, step):
+        report.sample(record)
+    report.event(
+        events.train_end(
+            state="finished", global_step=step, elapsed_sec=meter.elapsed_sec, best_model_dir=str(best_model_dir)
+        )
+    )
+    report.finished()
+    return ExitCode.FINISHED
+
+
+def select(config: Config, report: RunReport, root: Path, split: str) -> Selection:
+    """The rows of a split that are used; what is left out is reported."""
+    rows = load_rows(
+        config.data,
+        root=root,
+        split=split,
+        on_open=lambda language, done, total: report.stage("dataset", done, total, "languages"),
+        on_scan=lambda done, total: report.stage("data", done, total, "rows"),
+    )
+    print(f"{split}: {rows.report.text()}", flush=True)
+    if rows.report.total_skipped:
+        alert = f"Split {split}: {rows.report.text()}"
+        report.event(events.alert(level="warning", kind="skipped_rows", message=alert, fix=""))
+    return rows
+
+
+def fetch(config: Config, family: Family, report: RunReport, root: Path, rows: Selection) -> Checkpoint:
+    """The base checkpoint on this machine's disk."""
+
+    def texts() -> Iterator[str]:
+        for row in rows:
+            yield from (row.title, row.content, row.caption)
+
+    return locate(
+        config, family, root, texts, progress=lambda done, total: report.stage("download", done, total, "bytes")
+    )
+
+
+def build_collator(config: Config, family: Family, checkpoint: Checkpoint, rows: Selection) -> CaptionCollator:
+    """What turns numbers of `rows` into the family's batches."""
+    limits = EncodingLimits(
+        max_length=config.basic.max_length,
+        article_chars=config.data.article_chars,
+        article_tokens=config.data.article_tokens,
+        include_title=config.data.include_title,
+    )
+    return family.collator(load_processor(checkpoint.processor), rows, config.data.language_names, limits)
+
+
+def build_model(
+    config: Config, family: Family, checkpoint: Checkpoint, machine: Machine, attention: str, report: RunReport
+) -> tuple[PeftModel, TrainableTable]:
+    """The quantised base with fresh adapters, and the table of what is trained.
+
+    Raises:
+        InftError: nothing is trainable (the guide's first guard).
+    """
+    base = load_base(
+        config,
+        family,
+        checkpoint,
+        device=machine.device,
+        attention=attention,
+        progress=lambda done, total: report.stage("weights", done, total, "tensors"),
+    )
+    model, targets = add_adapters(base, config, family)
+    table = trainable_table(model, targets, family)
+    if table.trainable == 0:
+        raise InftError("No parameter of the model is trainable.", "Check lora.target_modules.")
+    return model, table
+
+
+def check_supervision(collator: CaptionCollator) -> None:
+    """The guide's second guard: some token of a real batch is supervised.
+
+    Raises:
+        ConfigError: the first usable row leaves no room for its caption.
+        InftError: it has room, and still nothing is supervised.
+    """
+    try:
+        row = collator.corpus[0]
+        labels = collator.encoder.encode(row, open_image(row.image)).labels
+    except RowTooLong as error:
+        raise ConfigError(f"{error.place}: {error.reason}.", "Raise basic.max_length.") from error
+    except UnusableRow:
+        labels = collator([{"row": 0}])["labels"]
+    if not (labels != IGNORE_INDEX).any():
+        raise InftError("No token of the first batch is supervised.", "Please report this: it is a defect.")
+
+
+def early_stopping(config: Config) -> list[TrainerCallback]:
+    """The callback that ends a run which no longer improves, if there is an evaluation to tell by."""
+    sft = config.sft
+    if config.data.eval_split is None or not sft.load_best_model_at_end or sft.early_stopping_patience == 0:
+        return []
+    return [EarlyStoppingCallback(sft.early_stopping_patience, sft.early_stopping_threshold)]
+
+
+def save(trainer: CaptionTrainer, collator: CaptionCollator, folder: Path, report: RunReport) -> None:
+    """Adapters and processor go into the best-model folder."""
+    with report.saving():
+        trainer.model.save_pretrained(folder, safe_serialization=True)
+        collator.encoder.processor.save_pretrained(folder)
+
+
+def report_skips(ledger: SkipLedger, report: RunReport) -> None:
+    """Rows found unusable while training, if any."""
+    skips = ledger.report()
+    if skips.total_skipped:
+        report.event(events.alert(level="warning", kind="skipped_rows", message=skips.text(), fix=""))
+
+
+def captions(
+    config: Config, model: PeftModel, collator: CaptionCollator, step: int
+) -> Iterable[dict[str, object]]:
+    """Sample captions of the trained model, `basic.sample_rows` of them."""
+    rows = evenly_spread(config.basic.sample_rows, len(collator.corpus)) if config.basic.sample_rows else []
+    return sample_captions(
+        model, collator, rows, basic=config.basic, batch_size=config.sft.inference_batch_size, step=step
+    )
+
+
+def run_to_end(run: RunDirectory, listeners: Iterable[Listener] = ()) -> ExitCode:
+    """Trains as the run's `config.toml` says and records how it ended; raises nothing a person should not see."""
+    report = RunReport(run, listeners)
+    config = load_config(run.config_toml)
+    try:
+        return train(config, report, project_root())
+    except BaseException as error:  # noqa: BLE001  # whatever it was, it is recorded by name, and the traceback kept
+        traceback.print_exc()
+        cause = named_cause(error, config.output_dir)
+        for record in (
+            events.alert(level="error", kind=cause.kind, message=cause.message, fix=cause.fix),
+            events.train_end(state="failed", global_step=report.step),
+        ):
+            report.event(record)
+        report.failed(cause)
+        return cause.exit_code
+    finally:
+        report.close()
+
+
+def main() -> int:
+    """The trainer's process."""
+    return int(run_to_end(RunDirectory(Path(sys.argv[1]))))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+"""What has to hold between the parameters of a profile, beyond each one's own type and bounds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from inft.config import Config
+from inft.errors import ConfigError
+from inft.params import LANGUAGE_NAMES, MUNIChusLoadConfig
+from inft.profile_errors import Problem, did_you_mean, shown
+from inft.profile_fields import close, describe_fields
+from inft.project import inside
+
+Where = Callable[[str], str]
+"""Says where a dotted key got its value: "profiles/x.toml line 12"."""
+
+COLUMN_ROLES = tuple(MUNIChusLoadConfig().columns)
+SOURCES_WITH_A_PATH = ("saved", "parquet", "jsonl")
+
+_HUB_ID = re.compile(r"(?:[A-Za-z0-9_][\w.-]*/)?[A-Za-z0-9_][\w.-]*", re.ASCII)
+
+
+def check_rules(config: Config, where: Where, root: Path) -> Iterator[Problem]:
+    """Every rule that `config` breaks. Relative paths are judged from `root`, the project's."""
+    yield from _model_source(config, where)
+    yield from _data_source(config, where)
+    yield from _hub_ids(config, where)
+    yield from _languages(config, where)
+    yield from _columns(config, where)
+    yield from _evaluation(config, where)
+    yield from _paths(config, where, root)
+
+
+def _model_source(config: Config, where: Where) -> Iterator[Problem]:
+    source, path = config.basic.model_source, config.basic.model_path
+    keys = ("basic.model_source", "basic.model_path")
+    if source == "folder" and path is None:
+        yield Problem(
+            f'basic.model_source = "folder" in {where(keys[0])} needs basic.model_path.',
+            "State the checkpoint's folder there.",
+            keys,
+        )
+    if source != "folder" and path is not None:
+        yield Problem(
+            f"basic.model_path = {shown(path)} in {where(keys[1])} has no effect while basic.model_source is "
+            f"{shown(source)}.",
+            'State basic.model_source = "folder", or leave the path out.',
+            keys,
+        )
+
+
+def _data_source(config: Config, where: Where) -> Iterator[Problem]:
+    source, path = config.data.source, config.data.path
+    keys = ("data.source", "data.path")
+    if source in SOURCES_WITH_A_PATH and path is None:
+        yield Problem(
+            f"data.source = {shown(source)} in {where(keys[0])} needs data.path.",
+            "State the corpus's folder there.",
+            keys,
+        )
+    if source not in SOURCES_WITH_A_PATH and path is not None:
+        yield Problem(
+            f"data.path = {shown(path)} in {where(keys[1])} has no effect while data.source is {shown(source)}.",
+            'State data.source = "saved", "parquet" or "jsonl", or leave the path out.',
+            keys,
+        )
+
+
+def _hub_ids(config: Config, where: Where) -> Iterator[Problem]:
+    checkpoint = 'For a local checkpoint state basic.model_source = "folder" and basic.model_path.'
+    corpus = 'For a local corpus state data.source = "saved", "parquet" or "jsonl" and data.path.'
+    basic = config.basic
+    ids = (
+        ("basic.llama_model_name", basic.llama_model_name, checkpoint),
+        ("basic.llama_processor_name", basic.llama_processor_name, checkpoint),
+        ("basic.aya_model_name", basic.aya_model_name, checkpoint),
+        ("basic.aya_processor_name", basic.aya_processor_name, checkpoint),
+        ("data.dataset_id", config.data.dataset_id, corpus),
+    )
+    for key, text, fix in ids:
+        if not _HUB_ID.fullmatch(text):
+            yield Problem(
+                f"{key} in {where(key)} must be a hub id, name or owner/name, not {shown(text)}.", fix, (key,)
+            )
+
+
+def _languages(config: Config, where: Where) -> Iterator[Problem]:
+    key, names = "data.languages", config.data.language_names
+    repeated = sorted({code for code in config.data.languages if config.data.languages.count(code) > 1})
+    if repeated:
+        yield Problem(
+            f"{key} in {where(key)} names {' and '.join(map(shown, repeated))} more than once.",
+            "State each language once.",
+            (key,),
+        )
+    for code in dict.fromkeys(config.data.languages):
+        if code not in names:
+            near = close(tuple(names), code)
+            yield Problem(
+                f"{key} in {where(key)} holds {shown(code)}, which data.language_names has no name for.",
+                did_you_mean([shown(name) for name in near])
+                or f"State its English name there, or choose from {', '.join(LANGUAGE_NAMES)}.",
+                (key, "data.language_names"),
+            )
+
+
+def _columns(config: Config, where: Where) -> Iterator[Problem]:
+    key = "data.columns"
+    for role in config.data.columns:
+        if role not in COLUMN_ROLES:
+            yield Problem(
+                f"{key} in {where(key)} maps {shown(role)}, which is not one of {', '.join(COLUMN_ROLES)}.",
+                did_you_mean(close(COLUMN_ROLES, role))
+                or "Our column name stands on the left, the corpus's on the right.",
+                (key,),
+            )
+
+
+def _evaluation(config: Config, where: Where) -> Iterator[Problem]:
+    sft = config.sft
+    keys = ("sft.save_steps", "sft.eval_steps", "sft.load_best_model_at_end", "data.eval_split")
+    chooses_best = config.data.eval_split is not None and sft.load_best_model_at_end
+    if chooses_best and sft.save_steps % sft.eval_steps:
+        # The Trainer refuses this too, but only after the model was loaded.
+        yield Problem(
+            f"sft.save_steps = {sft.save_steps} in {where(keys[0])} must be a multiple of sft.eval_steps = "
+            f"{sft.eval_steps} in {where(keys[1])}, so that every checkpoint has an evaluation to be chosen by.",
+            "Change one of them, or state sft.load_best_model_at_end = false.",
+            keys,
+        )
+
+
+def _paths(config: Config, where: Where, root: Path) -> Iterator[Problem]:
+    for info in describe_fields():
+        if info.unit != "path":
+            continue
+        text = vars(vars(config)[info.table])[info.name]
+        if text is None:
+            continue
+        try:
+            inside(root, text, f"{info.key} in {where(info.key)}")
+        except ConfigError as error:
+            yield Problem(error.message, error.fix, (info.key,))

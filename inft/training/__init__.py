@@ -1,0 +1,1 @@
+"""The training loop: TRL's trainer with our collators, guards and log."""

@@ -1,0 +1,86 @@
+"""Our parameters in the words of TRL's `SFTConfig`."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from trl import SFTConfig
+
+from inft.config import Config
+from inft.errors import NotReadyError
+
+TRACKER_PACKAGES = {
+    "wandb": "wandb",
+    "mlflow": "mlflow",
+    "tensorboard": "tensorboard",
+    "comet_ml": "comet_ml",
+    "trackio": "trackio",
+    "swanlab": "swanlab",
+}
+
+
+def training_arguments(config: Config, output_dir: Path, *, on_gpu: bool) -> SFTConfig:
+    """The trainer's settings.
+
+    Args:
+        config: the run's parameters.
+        output_dir: where checkpoints go.
+        on_gpu: whether the model is on a GPU.
+
+    Raises:
+        NotReadyError: the tracking service's package is missing.
+    """
+    sft, data = config.sft, config.data
+    _check_tracker(sft.report_to)
+    evaluates = data.eval_split is not None
+    return SFTConfig(
+        output_dir=str(output_dir),
+        num_train_epochs=sft.num_epochs,
+        max_steps=sft.max_steps or -1,
+        per_device_train_batch_size=data.batch_size,
+        per_device_eval_batch_size=sft.inference_batch_size,
+        gradient_accumulation_steps=sft.gradient_accumulation_steps,
+        learning_rate=sft.lr,
+        lr_scheduler_type=sft.lr_scheduler_type,
+        # transformers reads a fraction below 1 as a share of all steps.
+        warmup_steps=sft.warmup_ratio or sft.warmup_steps,
+        optim=sft.optim,
+        weight_decay=sft.weight_decay,
+        max_grad_norm=sft.max_grad_norm,
+        bf16=config.compute_dtype == "bfloat16",
+        fp16=config.compute_dtype == "float16",
+        gradient_checkpointing=sft.gradient_checkpointing,
+        gradient_checkpointing_kwargs={"use_reentrant": False} if sft.gradient_checkpointing else None,
+        logging_strategy="steps",
+        logging_steps=sft.logging_steps,
+        logging_first_step=True,
+        logging_nan_inf_filter=False,  # it would write the last finite loss in the place of a NaN
+        save_strategy="steps",
+        save_steps=sft.save_steps,
+        save_total_limit=sft.save_total_limit,
+        eval_strategy="steps" if evaluates else "no",
+        eval_steps=sft.eval_steps if evaluates else None,
+        load_best_model_at_end=evaluates and sft.load_best_model_at_end,
+        metric_for_best_model=sft.metric_for_best_model if evaluates else None,
+        greater_is_better=sft.greater_is_better if evaluates else None,
+        dataloader_num_workers=data.num_workers,
+        dataloader_pin_memory=on_gpu,
+        remove_unused_columns=False,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        max_length=None,  # the collator keeps to basic.max_length, and never at the caption's cost
+        packing=False,
+        seed=sft.seed,
+        report_to=sft.report_to,
+        use_cpu=not on_gpu,
+        disable_tqdm=True,
+    )
+
+
+def _check_tracker(name: str) -> None:
+    package = TRACKER_PACKAGES.get(name)
+    if package is not None and importlib.util.find_spec(package) is None:
+        raise NotReadyError(
+            f"sft.report_to = {name!r} needs the package {package}, which is not installed.",
+            f'Install it (`pip install {package}`), or set sft.report_to = "none".',
+        )

@@ -1,0 +1,189 @@
+"""What happens beside the training loop: the log, the checks on it and requests to end it."""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from inft.errors import InftError
+from inft.models.adapters import TrainableTable
+from inft.models.family import Family
+from inft.runs import events
+from inft.training.meter import StepMeter
+from inft.training.report import RunReport
+
+TRAINER_ONLY = ("total_flos", "train_runtime", "train_samples_per_second", "train_steps_per_second", "train_loss")
+"""Keys of the Trainer's closing log line, which is no step's."""
+
+
+class TrainerLoggingCallback(TrainerCallback):  # type: ignore[misc]
+    """Turns the Trainer's callbacks into the run's events and status.
+
+    Args:
+        report: where they go.
+        meter: knows where the time went.
+        table: what is trained.
+        on_gpu: whether there is GPU memory to speak of.
+    """
+
+    def __init__(self, report: RunReport, meter: StepMeter, table: TrainableTable, *, on_gpu: bool) -> None:
+        self._report = report
+        self._meter = meter
+        self._table = table
+        self._on_gpu = on_gpu
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """The loop is about to start."""
+        self._meter.restart()
+        self._report.state("training")
+        self._report.progress(state.global_step, state.max_steps)
+        self._report.event(
+            events.train_begin(
+                max_steps=state.max_steps,
+                num_train_epochs=state.num_train_epochs,
+                trainable_parameters=self._table.trainable,
+                total_parameters=self._table.total_parameters,
+                trainable_by_group={row.group: row.trainable for row in self._table.rows},
+                unmatched_targets=list(self._table.unmatched),
+            )
+        )
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """One optimiser step is done."""
+        self._meter.step()
+        self._report.progress(state.global_step, state.max_steps)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """The Trainer has figures."""
+        figures = dict(logs or {})
+        if "loss" not in figures:
+            return  # evaluations come through on_evaluate, the end through on_train_end
+        measured = self._meter.take()
+        known = {name: figures.pop(name, None) for name in ("loss", "learning_rate", "grad_norm", "epoch")}
+        self._report.event(
+            events.log(
+                global_step=state.global_step,
+                elapsed_sec=self._meter.elapsed_sec,
+                peak_vram_gib=torch.cuda.max_memory_allocated() / 2**30 if self._on_gpu else None,
+                **known,
+                **({} if measured is None else vars(measured)),
+                **{name: value for name, value in figures.items() if name not in TRAINER_ONLY},
+            )
+        )
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """An evaluation is done."""
+        figures = dict(metrics or {})
+        self._meter.pause(figures.get("eval_runtime", 0.0))
+        self._report.event(
+            events.eval(
+                global_step=state.global_step,
+                eval_loss=figures.pop("eval_loss", None),
+                epoch=figures.pop("epoch", state.epoch),
+                elapsed_sec=self._meter.elapsed_sec,
+                **figures,
+            )
+        )
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """A checkpoint is written."""
+        path = f"{args.output_dir}/checkpoint-{state.global_step}"
+        self._report.event(events.checkpoint(step=state.global_step, path=path))
+
+
+class GradientGuard(TrainerCallback):  # type: ignore[misc]
+    """Checks after the first backward pass that a gradient reaches the adapters of every part of the model.
+
+    A hook on the wrong module once left a well-known library's vision adapters without any.
+    """
+
+    def __init__(self, family: Family) -> None:
+        self._family = family
+        self._checked = False
+
+    def on_pre_optimizer_step(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        model: nn.Module | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Before the first optimiser step.
+
+        Raises:
+            InftError: the adapters of one part have a gradient of zero.
+        """
+        if self._checked or model is None:
+            return
+        self._checked = True
+        norms = gradient_norms(model, self._family)
+        dead = [group for group, norm in norms.items() if norm == 0.0]
+        if dead:
+            raise InftError(
+                f"No gradient reaches the {' and '.join(dead)} adapters in the first step.",
+                "Leave that part out (lora.scope, the target lists), or report this: it is a defect.",
+            )
+
+
+def gradient_norms(model: nn.Module, family: Family) -> dict[str, float]:
+    """Norm of the gradients of what is trained, for each part of the model that has any; NaN stays NaN."""
+    squares: dict[str, float] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            square = 0.0 if parameter.grad is None else float(parameter.grad.float().square().sum())
+            group = family.group(name)
+            squares[group] = squares.get(group, 0.0) + square
+    return {group: math.sqrt(square) if math.isfinite(square) else square for group, square in squares.items()}
+
+
+class StopRequest(TrainerCallback):  # type: ignore[misc]
+    """Ends training at the next optimiser step, with a checkpoint, once a signal has asked for it."""
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """SIGTERM (a scheduler's preemption, `kill`) and SIGINT (Ctrl-C) ask for a stop; a hang-up asks for nothing."""
+
+        def ask(number: int, frame: FrameType | None) -> None:
+            self.signal = signal.Signals(number)
+
+        handlers = {signal.SIGTERM: ask, signal.SIGINT: ask, signal.SIGHUP: signal.SIG_IGN}
+        previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Asks the Trainer to save and end."""
+        if self.signal is not None:
+            control.should_save = True
+            control.should_training_stop = True

@@ -1,0 +1,133 @@
+"""TRL's `SFTTrainer` on row numbers, with our collator, our meter and a loss that must stay finite."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import datasets
+import torch
+from peft import PeftModel
+from transformers import TrainerCallback
+from trl import SFTConfig, SFTTrainer
+
+from inft.data.collators import SKIPPED_KEY, CaptionCollator, SkippedRow
+from inft.data.encoding import IGNORE_INDEX
+from inft.data.skips import SkipLedger
+from inft.errors import DivergedError
+from inft.models.adapters import set_adapter_dtype
+from inft.training.meter import StepMeter
+from inft.training.report import RunReport
+
+
+class CaptionTrainer(SFTTrainer):  # type: ignore[misc]  # trl ships no types
+    """Trains the adapters of a model on the rows of a collator's corpus.
+
+    Args:
+        model: base with adapters.
+        args: see `inft.training.arguments`.
+        collator: turns row numbers into batches.
+        evaluation: the same for the rows evaluated on, if any.
+        meter: is told what every step consists of.
+        report: is told when a checkpoint is being written.
+        ledger: counts rows that could not be used, and stops the run when there are too many.
+        adapter_dtype: what the adapters are held in.
+        callbacks: as the Trainer's.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: PeftModel,
+        args: SFTConfig,
+        collator: CaptionCollator,
+        evaluation: CaptionCollator | None,
+        meter: StepMeter,
+        report: RunReport,
+        ledger: SkipLedger,
+        adapter_dtype: torch.dtype,
+        callbacks: Sequence[TrainerCallback],
+    ) -> None:
+        self._train_collator = collator
+        self._evaluation = evaluation
+        self._meter = meter
+        self._report = report
+        self._ledger = ledger
+        super().__init__(
+            model=model,
+            args=args,
+            train_dataset=row_numbers(len(collator.corpus)),
+            eval_dataset=None if evaluation is None else row_numbers(len(evaluation.corpus)),
+            processing_class=collator.encoder.processor,
+            data_collator=collator,
+            callbacks=list(callbacks),
+        )
+        # TRL casts adapters of a quantised base to bf16, whose 8 bits of mantissa lose most of an update at 1e-4.
+        set_adapter_dtype(self.model, adapter_dtype)
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[dict[str, Any]], num_batches: int, device: torch.device
+    ) -> tuple[list[dict[str, Any]], torch.Tensor | int | None]:
+        """The micro-batches of one optimiser step and how many supervised tokens they hold together."""
+        began = time.perf_counter()
+        batches: list[dict[str, Any]]
+        batches, supervised = super().get_batch_samples(epoch_iterator, num_batches, device)
+        seconds = time.perf_counter() - began
+        for batch in batches:
+            self._account(batch)
+        self._meter.batches(
+            seconds,
+            rows=sum(len(batch["input_ids"]) for batch in batches),
+            tokens=int(sum(batch["attention_mask"].sum() for batch in batches)),
+            supervised=int(sum((batch["labels"] != IGNORE_INDEX).sum() for batch in batches)),
+        )
+        return batches, supervised
+
+    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:  # noqa: ANN401
+        """One micro-batch forward and backward.
+
+        Raises:
+            DivergedError: the loss is NaN or infinite; no optimiser step has used it.
+        """
+        loss: torch.Tensor = super().training_step(*args, **kwargs)
+        if not torch.isfinite(loss):
+            raise DivergedError(
+                f"The loss of optimiser step {self.state.global_step + 1} is {loss.item()}.",
+                "Lower sft.lr, lengthen the warm-up, or look at the rows of that step; the last checkpoint is intact.",
+            )
+        return loss
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:  # noqa: ANN401
+        began = time.perf_counter()
+        with self._report.saving():
+            super()._save_checkpoint(model, trial)
+        self._meter.pause(time.perf_counter() - began)
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:  # noqa: ANN401
+        """The evaluation's batches, made by its own collator."""
+        assert self._evaluation is not None
+        self.data_collator = self._evaluation
+        try:
+            return super().get_eval_dataloader(eval_dataset)
+        finally:
+            self.data_collator = self._train_collator
+
+    def prediction_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """One evaluation batch."""
+        self._account(inputs)
+        return super().prediction_step(model, inputs, *args, **kwargs)
+
+    def _account(self, batch: dict[str, Any]) -> None:
+        """Takes the skipped rows out of a batch and counts them."""
+        skipped: list[SkippedRow] = batch.pop(SKIPPED_KEY, [])
+        self._ledger.seen(len(batch["input_ids"]) + len(skipped))
+        for row in skipped:
+            self._ledger.record(row.cause, row.language, row.place)
+        if skipped:
+            self._ledger.check()
+
+
+def row_numbers(count: int) -> datasets.Dataset:
+    """All that the trainer knows of the corpus: TRL wants a `Dataset`, and the collator wants a number."""
+    return datasets.Dataset.from_dict({"row": list(range(count))})

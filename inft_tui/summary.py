@@ -1,0 +1,46 @@
+"""What a person wants to know at the end of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from inft.runs.directory import RunDirectory
+from inft.runs.follow import Outcome
+from inft.runs.quantities import duration, figure
+from inft.runs.redact import redact
+from inft.runs.visible import visible
+from inft_tui.run_state import RunState
+from inft_tui.terminal import shown_path
+
+
+def summary_lines(
+    run: RunDirectory, outcome: Outcome, state: RunState, *, seconds: float, adapters: str | None
+) -> list[str]:
+    """The summary of a run that finished or was stopped.
+
+    Args:
+        run: the run.
+        outcome: how it ended.
+        state: what its events told.
+        seconds: from its start to its end.
+        adapters: where they lie; None = none were saved.
+    """
+    rows: list[tuple[str, str]] = []
+    training = state.training
+    if training is not None:
+        steps = f"{training.done:,.0f} steps"
+        if state.first_loss is not None and state.loss is not None:
+            rows.append(("loss", f"{figure(state.first_loss)} -> {figure(state.loss)} over {steps}"))
+        else:
+            rows.append(("training", steps))
+    if adapters is not None:
+        rows.append(("adapters", shown_path(Path(adapters))))
+    rows.append(("run", shown_path(run.path)))
+    lines = [f"{outcome.state.capitalize()} after {duration(seconds)}."]
+    lines += [f"  {label:<9} {value}" for label, value in rows]
+    if state.samples:
+        lines += ["", "Captions by the trained model, and the corpus's own:"]
+        for sample in state.samples:
+            lines.append(f"  {sample.language:<4} {sample.caption}")
+            lines.append(f"       {sample.reference}")
+    return [visible(redact(line)) for line in lines]
