@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from inft import __version__
 from inft.errors import ConfigError, ExitCode
 from inft_tui.edge import exit_code_of
 from inft_tui.terminal import err, out, tolerate_any_text
@@ -56,10 +57,7 @@ def top(
             raise typer.Exit(exit_code_of(_refuse_mixture(context.invoked_subcommand), as_json=as_json))
         return
     if version:
-        from inft import __version__
-
-        out(f"inft-tui {__version__}")
-        raise typer.Exit
+        raise typer.Exit(exit_code_of(_say_version))
     if not (headless or dry_run):
         err(context.get_help())
         err("\nThere is no interactive console yet: use --headless with --profile, or a command.")
@@ -70,7 +68,9 @@ def top(
 
 @app.command()
 def profiles(
-    name: Annotated[str | None, typer.Argument(help="Show every value of this one, and where it came from.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Show every value of this one, and where it came from.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
     """List the profiles, or every value of one."""
@@ -84,7 +84,7 @@ def profiles(
 
 @app.command(context_settings=FORWARDED)
 def preview(context: typer.Context) -> None:
-    """Show a row's tokens as the model sees them: image, prompt, caption, cut. --help lists the options."""
+    """Show the tokens of one row by their part."""
     from inft_tui.commands import training_modules as command
 
     raise typer.Exit(exit_code_of(lambda: command.become(command.PREVIEW, context.args)))
@@ -92,10 +92,15 @@ def preview(context: typer.Context) -> None:
 
 @app.command(context_settings=FORWARDED)
 def modules(context: typer.Context) -> None:
-    """List the linear layers of a model, to choose LoRA targets from. --help lists the options."""
+    """List the linear layers of a model."""
     from inft_tui.commands import training_modules as command
 
     raise typer.Exit(exit_code_of(lambda: command.become(command.MODULES, context.args)))
+
+
+def _say_version() -> int:
+    out(f"inft-tui {__version__}")
+    return ExitCode.FINISHED
 
 
 def _start(profile: str | None, overrides: list[str], dry_run: bool, as_json: bool, detach: bool) -> int:

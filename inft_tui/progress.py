@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Column, Table
@@ -14,7 +14,7 @@ from inft.runs.jsonl import Line
 from inft.runs.narrate import STAGE_NAMES, narrate
 from inft.runs.quantities import amount, duration, figure
 from inft.runs.visible import visible
-from inft_tui.run_state import TRAINING, RunState, Stage
+from inft_tui.run_state import RunState, Stage
 from inft_tui.views import is_error
 
 REDRAW_S = 0.25
@@ -28,7 +28,9 @@ _TOLD_ABOVE = frozenset({"eval", "alert"})
 
 
 def draw(state: RunState, now: float, width: int) -> RenderableType:
-    """The stages of `state` as lines of at most `width` columns."""
+    """The stages of `state` as lines of at most `width` columns, and below them the figures of training."""
+    if not state.stages:
+        return Text("starting")  # importing torch alone takes seconds
     with_bar = width >= BAR_FROM_WIDTH
     columns = [Column(no_wrap=True)]
     if with_bar:
@@ -39,9 +41,10 @@ def draw(state: RunState, now: float, width: int) -> RenderableType:
         cells: list[RenderableType] = [Text(visible(STAGE_NAMES.get(stage.name, stage.name)))]
         if with_bar:
             cells.append(_bar(stage, now))
-        cells.append(Text(visible(_detail(stage, state, now))))
+        cells.append(Text(visible(_detail(stage))))
         table.add_row(*cells)
-    return table
+    figures = _figures(state, now)
+    return Group(table, Text(figures)) if figures else table
 
 
 class ProgressView:
@@ -92,16 +95,18 @@ def _bar(stage: Stage, now: float) -> ProgressBar:
     return ProgressBar(total=stage.total, completed=stage.done, pulse=stage.total is None, animation_time=now)
 
 
-def _detail(stage: Stage, state: RunState, now: float) -> str:
-    parts = [amount(stage.done, stage.total, stage.unit)]
-    if stage.name == TRAINING:
-        if state.loss is not None:
-            parts.append(f"loss {figure(state.loss)}")
-        if state.samples_per_sec is not None:
-            parts.append(f"{figure(state.samples_per_sec)} samples/s")
-        left = state.seconds_left(now)
-        if left is not None:
-            parts.append(f"ETA {duration(left)}")
-    if stage.ended is not None:
-        parts.append(duration(stage.ended - stage.began))
+def _detail(stage: Stage) -> str:
+    words = amount(stage.done, stage.total, stage.unit)
+    return words if stage.ended is None else f"{words}  {duration(stage.ended - stage.began)}"
+
+
+def _figures(state: RunState, now: float) -> str:
+    parts: list[str] = []
+    if state.loss is not None:
+        parts.append(f"loss {figure(state.loss)}")
+    if state.samples_per_sec is not None:
+        parts.append(f"{figure(state.samples_per_sec)} samples/s")
+    left = state.seconds_left(now)
+    if left is not None:
+        parts.append(f"ETA {duration(left)}")
     return "  ".join(parts)

@@ -6,6 +6,7 @@ import io
 import struct
 import warnings
 import zlib
+from functools import cache
 from typing import IO, TYPE_CHECKING
 
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -15,8 +16,8 @@ from inft.data.rows import ImageRef, UnusableRow
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM")
-"""Formats read. PIL knows more, some of which start other programs (EPS runs Ghostscript)."""
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM")
+"""Formats read, where this PIL has them. It knows more, some of which start other programs (EPS runs Ghostscript)."""
 
 MAX_PIXELS = 89_478_485
 """PIL's own limit before it warns of a decompression bomb: 256 MiB of RGB. A news photograph has 0.5 million."""
@@ -50,7 +51,7 @@ def open_image(ref: ImageRef) -> Image.Image:
         with warnings.catch_warnings():
             # MAX_PIXELS below says the same with the row's place.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(file, formats=FORMATS) as image:
+            with Image.open(file, formats=_formats()) as image:
                 width, height = image.size
                 if width * height > MAX_PIXELS:
                     raise UndecodableImage(ref.place, f"{width}x{height} is over {MAX_PIXELS:,} pixels")
@@ -84,3 +85,9 @@ def to_rgb(image: Image.Image) -> Image.Image:
         paper = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(paper, image.convert("RGBA")).convert("RGB")
     return image.convert("RGB")
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)

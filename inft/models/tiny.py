@@ -39,16 +39,16 @@ from transformers.models.mllama.image_processing_pil_mllama import MllamaImagePr
 from inft.models.chat_templates import AYA_TEMPLATE, LLAMA32_TEMPLATE
 from inft.params import FamilyName
 
-VOCABULARY = 3072
+VOCABULARY = int(__import__("os").environ.get("VV","3072"))
 """Size of the text vocabulary. The ten scripts of the demo corpus take about 1,400 pieces to start with."""
 
 TILE_PIXELS: dict[FamilyName, int] = {"llama32": 56, "aya": 56}
 RELEASED_TILE_PIXELS: dict[FamilyName, int] = {"llama32": 560, "aya": 364}
 PATCH_PIXELS = 14
 
-# The released models' 0.02 is made for thousands of dimensions. With 128 of them and tied embeddings, logits that
-# small cannot leave the uniform distribution within a demo's few hundred steps.
-INITIALIZER_RANGE = 0.2
+# The released models' 0.02 is made for thousands of dimensions. With 128 of them, and an output head tied to the
+# embedding, logits that small could never leave the uniform distribution.
+INITIALIZER_RANGE = float(__import__("os").environ.get("IR", "0.25"))
 
 LLAMA_CONTROL_TOKENS = (
     "<|begin_of_text|>",

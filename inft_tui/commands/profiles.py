@@ -75,7 +75,8 @@ def _show_lines(resolved: Resolved) -> list[str]:
 
 
 def _about(info: FieldInfo) -> str:
-    facts = [fact for fact in (info.unit, info.bounds, ", ".join(info.choices)) if fact]
+    bounds = info.bounds if info.kind in ("int", "float") else ""
+    facts = [fact for fact in (info.unit, bounds, ", ".join(info.choices)) if fact]
     return f"{info.description} ({'; '.join(facts)})" if facts else info.description
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -120,12 +121,12 @@ def with_picture(facts: RowFacts, has_image: bool, problem: str) -> RowFacts:
     return facts._replace(has_image=has_image, problem=facts.problem or problem)
 
 
-def _picture(value: Any, pictures: PictureFolder) -> Any:
+def _picture(value: object, pictures: PictureFolder) -> bytes | Path:
     if isinstance(value, dict):
         value = value.get("bytes") or value.get("path")
     if isinstance(value, str) and value:
         return pictures.resolve(value)
-    return value or b""
+    return value if isinstance(value, bytes) else b""
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import datasets
-from datasets.exceptions import DatasetNotFoundError, DatasetsError
+from datasets.exceptions import DatasetsError
 from huggingface_hub import auth_check
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.utils import httpx, validate_repo_id  # type: ignore[attr-defined]  # public, but listed at run time
@@ -67,28 +67,32 @@ def _load(dataset_id: str, language: str, split: str) -> datasets.Dataset:
         dataset = datasets.load_dataset(dataset_id, language, split=split)
     except UNREACHABLE as error:
         raise hub_error(error, "dataset", dataset_id) from error
-    except (DatasetNotFoundError, HfHubHTTPError) as error:
-        raise _refused(dataset_id, language, error) from error
     except ValueError as error:
         raise _unknown_name(dataset_id, language, split, error) from error
     except (OSError, DatasetsError) as error:
-        raise _not_prepared(dataset_id, language, error) from error
+        raise _disk_full(error) or _refused(dataset_id, error) or _not_prepared(dataset_id, language, error) from error
     assert isinstance(dataset, datasets.Dataset)
     return dataset
 
 
-def _refused(dataset_id: str, language: str, error: Exception) -> InftError:
-    """Why the hub refused.
+def _disk_full(error: Exception) -> InftError | None:
+    for cause in (error, error.__cause__):
+        if isinstance(cause, OSError) and cause.errno in DISK_ERRNOS:
+            return disk_error(cause, datasets.config.HF_DATASETS_CACHE)
+    return None
 
-    datasets puts every refusal into one exception and drops what it came from, so the hub is asked for access alone.
+
+def _refused(dataset_id: str, error: Exception) -> InftError | None:
+    """Why the hub refused, if that is what happened.
+
+    datasets puts most refusals into exceptions of its own and drops what they came from, so the hub is asked once more,
+    for access alone.
     """
     try:
         auth_check(dataset_id, repo_type="dataset")
     except (HfHubHTTPError, *UNREACHABLE) as refusal:
         return hub_error(refusal, "dataset", dataset_id)
-    if isinstance(error, HfHubHTTPError):
-        return hub_error(error, "dataset", dataset_id)
-    return _not_prepared(dataset_id, language, error)
+    return hub_error(error, "dataset", dataset_id) if isinstance(error, HfHubHTTPError) else None
 
 
 def _unknown_name(dataset_id: str, language: str, split: str, error: ValueError) -> InftError:
@@ -113,13 +117,10 @@ def _unknown_name(dataset_id: str, language: str, split: str, error: ValueError)
     return _not_prepared(dataset_id, language, error)
 
 
-def _not_prepared(dataset_id: str, language: str, error: Exception) -> InftError:
-    cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
-    if isinstance(cause, OSError) and cause.errno in DISK_ERRNOS:
-        return disk_error(cause, datasets.config.HF_DATASETS_CACHE)
+def _not_prepared(dataset_id: str, language: str, error: Exception) -> HubError:
     return HubError(
-        f"The dataset {dataset_id} ({language}) cannot be prepared: {_first_line(cause)}",
-        "Delete its folder in the Hugging Face cache and try again; the log has the details.",
+        f"The dataset {dataset_id} ({language}) cannot be prepared: {_first_line(error.__cause__ or error)}",
+        "Free disk space if that is the reason; else delete its folder in the Hugging Face cache and try again.",
     )
 
 

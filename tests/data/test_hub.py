@@ -1,0 +1,256 @@
+"""The hub source against a local stand-in of the hub, in fresh processes with an empty cache."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from inft.errors import ExitCode
+from tests.data.corpora import record
+
+COMMIT = "0" * 40
+DATASET = "tharindu/MUNIChus"
+
+OPEN = """
+import json, sys
+from pathlib import Path
+from inft.data.munichus import load_rows
+from inft.errors import InftError
+from inft.params import MUNIChusLoadConfig
+
+asked = json.loads(sys.argv[1])
+split = asked.pop("split")
+opened = []
+try:
+    rows = load_rows(
+        MUNIChusLoadConfig(**{**asked, "languages": tuple(asked["languages"])}),
+        root=Path.cwd(), split=split, on_open=lambda *call: opened.append(call),
+    )
+    row = rows[1]
+    answer = {"rows": len(rows), "language": row.language, "caption": row.caption, "place": row.place, "opened": opened}
+    answer["image"] = len(row.image.source)
+except InftError as error:
+    answer = {"exit_code": int(error.exit_code), "message": error.message, "fix": error.fix}
+print("ANSWER" + json.dumps(answer))
+"""
+
+
+def parquet_bytes(language: str) -> bytes:
+    buffer = io.BytesIO()
+    rows = [record(n, caption=f"{language} caption {n}") for n in range(4)]
+    features = {"info": {"features": {"image": {"_type": "Image"}}}}
+    table = pa.Table.from_pylist(rows)
+    kinds = {name: {"dtype": "string", "_type": "Value"} for name in ("title", "content", "caption")}
+    features["info"]["features"] |= kinds
+    pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps(features)}), buffer)
+    return buffer.getvalue()
+
+
+FILES = {
+    f"{language}/{split}-00000-of-00001.parquet": language for language in ("en", "si") for split in ("train", "test")
+}
+README = (
+    "---\nconfigs:\n"
+    + "".join(
+        f"- config_name: {language}\n  data_files:\n"
+        + "".join(f"  - split: {split}\n    path: {language}/{split}-*\n" for split in ("train", "test"))
+        for language in ("en", "si")
+    )
+    + "---\n"
+)
+
+
+class Hub(BaseHTTPRequestHandler):
+    """Answers as the hub does for one dataset; `refusal` answers everything else."""
+
+    refusal: ClassVar[tuple[int, dict[str, str]] | None] = None
+    contents: ClassVar[dict[str, bytes]] = {}
+    tokens: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        path = self.path.split("?")[0]
+        if token := self.headers.get("authorization"):
+            self.tokens.append(token)
+        if self.refusal is not None:
+            self.send(self.refusal[0], b"", **self.refusal[1])
+        elif match := re.fullmatch(rf"/datasets/{DATASET}/resolve/[^/]+/(.+)", path):
+            self.send_file(match[1])
+        elif path == f"/api/datasets/{DATASET}/auth-check":
+            self.send_json({})
+        elif re.fullmatch(rf"/api/datasets/{DATASET}(/revision/[^/]+)?", path):
+            siblings = [{"rfilename": name} for name in self.contents]
+            self.send_json({"id": DATASET, "sha": COMMIT, "siblings": siblings, "tags": [], "private": False})
+        elif match := re.fullmatch(rf"/api/datasets/{DATASET}/tree/[^/]+/?(.*)", path):
+            self.send_json(self.listing(match[1]))
+        else:
+            self.send(404, b"{}", **{"X-Error-Code": "EntryNotFound"})
+
+    do_HEAD = do_GET
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.send_json([self.entry(path) for path in body["paths"] if path in self.contents])
+
+    def listing(self, folder: str) -> list[dict[str, Any]]:
+        prefix = f"{folder}/" if folder else ""
+        below = [name.removeprefix(prefix) for name in self.contents if name.startswith(prefix)]
+        folders = sorted({prefix + name.split("/")[0] for name in below if "/" in name})
+        return [{"type": "directory", "path": name, "size": 0, "oid": "2" * 40} for name in folders] + [
+            self.entry(prefix + name) for name in below if "/" not in name
+        ]
+
+    def entry(self, name: str) -> dict[str, Any]:
+        return {"type": "file", "path": name, "size": len(self.contents[name]), "oid": "1" * 40}
+
+    def send_file(self, name: str) -> None:
+        if name not in self.contents:
+            self.send(404, b"", **{"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT})
+            return
+        etag = f'"{abs(hash(name)):x}"'
+        self.send(200, self.contents[name], **{"X-Repo-Commit": COMMIT, "ETag": etag})
+
+    def send_json(self, value: object) -> None:
+        self.send(200, json.dumps(value).encode(), **{"Content-Type": "application/json"})
+
+    def send(self, status: int, body: bytes, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def hub() -> Iterator[tuple[str, type[Hub]]]:
+    contents = {"README.md": README.encode()} | {name: parquet_bytes(language) for name, language in FILES.items()}
+    handler = type("OneHub", (Hub,), {"contents": contents, "tokens": []})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", handler
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def ask(endpoint: str, home: Path, environment: dict[str, str] | None = None, **changes: Any) -> dict[str, Any]:
+    """What a fresh process gets from the hub at `endpoint`."""
+    asked = {"dataset_id": DATASET, "languages": ["en", "si"], "split": "train"} | changes
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
+    done = subprocess.run(
+        [sys.executable, "-c", OPEN, json.dumps(asked)],
+        env=clean | {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"} | (environment or {}),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "ANSWER" in done.stdout, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout.rsplit("ANSWER", 1)[1])
+    return answer
+
+
+def test_a_subset_per_language_is_fetched_and_then_found_in_the_cache(
+    hub: tuple[str, type[Hub]], tmp_path: Path
+) -> None:
+    endpoint, _ = hub
+    expected = {
+        "rows": 8,
+        "language": "en",
+        "caption": "en caption 1",
+        "place": "tharindu/MUNIChus en train row 1",
+        "opened": [["en", 0, 2], ["si", 1, 2], ["si", 2, 2]],
+        "image": len(record(1)["image"]["bytes"]),
+    }
+    assert ask(endpoint, tmp_path) == expected
+    assert ask(endpoint, tmp_path, {"HF_HUB_OFFLINE": "1"}) == expected
+
+
+def test_an_unknown_subset_names_those_there_are(hub: tuple[str, type[Hub]], tmp_path: Path) -> None:
+    answer = ask(hub[0], tmp_path, languages=["xx"])
+    assert answer["exit_code"] == ExitCode.HUB
+    assert "no subset 'xx'; it has en, si." in answer["message"]
+    assert "data.languages" in answer["fix"]
+
+
+def test_an_unknown_split_names_those_there_are(hub: tuple[str, type[Hub]], tmp_path: Path) -> None:
+    answer = ask(hub[0], tmp_path, languages=["en"], split="dev")
+    assert answer["exit_code"] == ExitCode.DATA
+    assert "no split 'dev'; it has train, test." in answer["message"]
+
+
+@pytest.mark.parametrize("token", [None, "hf_abcdefghijklmnopqrstuvwxyz"])
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_gated_dataset_says_how_to_get_access(
+    hub: tuple[str, type[Hub]], status: int, token: str | None, tmp_path: Path
+) -> None:
+    endpoint, handler = hub
+    handler.refusal = (status, {"X-Error-Code": "GatedRepo"})
+    answer = ask(endpoint, tmp_path, {"HF_TOKEN": token} if token else None)
+    assert answer["exit_code"] == ExitCode.HUB
+    assert "tharindu/MUNIChus is gated" in answer["message"]
+    for remedy in ("Accept the conditions", "datasets/tharindu/MUNIChus", "hf auth login", "HF_TOKEN"):
+        assert remedy in answer["fix"]
+    assert bool(handler.tokens) == bool(token)
+    assert token is None or token not in json.dumps(answer)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "expected"),
+    [
+        (404, {"X-Error-Code": "RepoNotFound"}, "The hub knows no dataset tharindu/MUNIChus"),
+        (401, {}, "status 401"),
+        (401, {"X-Error-Message": "Invalid credentials in Authorization header"}, "status 401"),
+        (403, {}, "status 403"),
+    ],
+)
+def test_refusals_are_told_apart(
+    hub: tuple[str, type[Hub]], status: int, headers: dict[str, str], expected: str, tmp_path: Path
+) -> None:
+    endpoint, handler = hub
+    handler.refusal = (status, headers)
+    answer = ask(endpoint, tmp_path)
+    assert answer["exit_code"] == ExitCode.HUB
+    assert expected in answer["message"]
+    assert "hf auth login" in answer["fix"]
+
+
+@pytest.mark.slow  # the hub's client tries again for 23 s
+def test_a_refused_connection_is_no_network(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: nobody else gets the port
+        answer = ask(f"http://127.0.0.1:{taken.getsockname()[1]}", tmp_path)
+    assert answer["exit_code"] == ExitCode.HUB
+    assert "cannot be reached" in answer["message"]
+    assert "HF_ENDPOINT" in answer["fix"]
+
+
+def test_offline_without_a_cache_says_so(hub: tuple[str, type[Hub]], tmp_path: Path) -> None:
+    answer = ask(hub[0], tmp_path, {"HF_HUB_OFFLINE": "1"})
+    assert answer["exit_code"] == ExitCode.HUB
+    assert "not in the cache" in answer["message"]
+
+
+def test_a_name_that_no_dataset_can_have_is_refused(tmp_path: Path) -> None:
+    answer = ask("http://127.0.0.1:9", tmp_path, dataset_id="no such/name/at all")
+    assert answer["exit_code"] == ExitCode.USAGE
+    assert "data.dataset_id" in answer["message"]

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from inft.runs.status import Status, is_alive, read_status
+from tests.inft_tui.programs import HEADLESS, Terminal, headless, only_run, stop
+
+
+def wait_for(run: Path, state: str) -> Status:
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        status = read_status(run / "status.json")
+        if status is not None and status.state == state:
+            return status
+        time.sleep(0.05)
+    raise AssertionError(f"{run.name} never was {state}")
+
+
+def trainer_pid(run: Path) -> int:
+    status = wait_for(run, "training")
+    assert status.pids.trainer is not None
+    assert is_alive(status.pids.trainer)
+    return status.pids.trainer.pid
+
+
+class TestPipe:
+    def test_a_run_is_told_in_lines_and_summed_up(self, project: Path) -> None:
+        done = headless()
+        assert (done.returncode, done.stderr) == (0, "")
+        lines = done.stdout.splitlines()
+        run = only_run(project)
+        assert lines[0].startswith(f"Run {run.name}, pid ")
+        assert "downloading: 3 B of 3 B, done" in lines
+        assert "warning: Skipped 2 rows. See samples." in lines
+        assert "step 5 of 5, loss 0.8, epoch 1, 12.5 samples/s" in lines
+        summary = lines[lines.index("") + 1 :]
+        assert summary[0].startswith("Finished after ")
+        assert summary[1] == "  loss      4 -> 0.8 over 5 steps"
+        assert summary[2] == f"  adapters  {project}/outputs/aya/basic/best"
+        assert summary[-2:] == ["  si   රතු [bold]", "       ගුවන්\\x1b[31m"]
+        assert "\x1b" not in done.stdout
+        link = project / "logs" / "trainer_qlora-lora-aya8b.jsonl"
+        assert link.read_text() == (run / "metrics.jsonl").read_text()
+
+    def test_json_is_the_events_and_nothing_else(self, project: Path) -> None:
+        done = headless("--json", env={"STAND_IN": "nan", "LC_ALL": "C"})
+        assert done.returncode == 0
+        assert done.stdout == (only_run(project) / "metrics.jsonl").read_text(encoding="utf-8")
+        events = [json.loads(line, parse_constant=pytest.fail) for line in done.stdout.splitlines()]
+        assert events[-1]["event"] == "train_end"
+        assert any(event.get("nonfinite") == ["loss"] for event in events)
+        assert done.stderr.startswith("Run small-")
+
+    def test_a_failed_run_says_why_once_and_gives_its_code(self, project: Path) -> None:
+        done = headless(env={"STAND_IN": "fail"})
+        assert done.returncode == 6
+        run = only_run(project)
+        assert done.stderr.splitlines() == [
+            "error: No row of split train can be used.",
+            "  Choose another split.",
+            f"  Its log is {run}/console.log.",
+        ]
+        assert "No row" not in done.stdout
+
+    def test_a_failed_run_s_alert_comes_once_in_json_too(self, project: Path) -> None:
+        done = headless("--json", env={"STAND_IN": "fail"})
+        assert done.returncode == 6
+        alerts = [json.loads(line) for line in done.stdout.splitlines() if '"alert"' in line]
+        assert [(alert["level"], alert["kind"]) for alert in alerts] == [("error", "data")]
+
+    @pytest.mark.parametrize(("behaviour", "words"), [("kill", "signal 9"), ("crash", "exited with code 1")])
+    def test_a_trainer_that_could_not_say_why(self, project: Path, behaviour: str, words: str) -> None:
+        done = headless("--json", env={"STAND_IN": behaviour})
+        assert done.returncode == 70
+        last = json.loads(done.stdout.splitlines()[-1])
+        assert (last["event"], last["level"]) == ("alert", "error")
+        assert words in last["message"]
+        assert words in done.stderr
+        assert "console.log" in done.stderr
+        assert "Traceback" not in done.stdout + done.stderr
+
+    def test_detach_leaves_the_run_and_ends_with_its_id(self, project: Path) -> None:
+        done = headless("--detach", env={"STAND_IN": "slow"})
+        run = only_run(project)
+        assert done.returncode == 0
+        assert done.stdout.split()[-1] == run.name
+        pid = trainer_pid(run)
+        assert f"kill {pid}" in done.stderr
+        stop(pid)
+        wait_for(run, "stopped")
+
+    def test_detach_in_json(self, project: Path) -> None:
+        done = headless("--detach", "--json")
+        run = only_run(project)
+        facts = json.loads(done.stdout)
+        assert (facts["run_id"], facts["path"]) == (run.name, str(run))
+        wait_for(run, "finished")
+
+    def test_a_log_of_another_program_is_left_alone_and_named(self, project: Path) -> None:
+        (project / "logs").mkdir()
+        old = project / "logs" / "trainer_qlora-lora-aya8b.jsonl"
+        old.write_text("old")
+        done = headless()
+        assert done.returncode == 0
+        assert old.read_text() == "old"
+        assert "warning:" in done.stderr
+
+    def test_a_disk_that_takes_nothing(self, project: Path) -> None:
+        (project / "logs").write_text("a file where the folder should be")
+        done = headless("--json")
+        assert done.returncode == 7
+        assert json.loads(done.stdout)["kind"] == "disk"
+
+    def test_a_reader_that_leaves_does_not_end_the_run(self, project: Path) -> None:
+        process = subprocess.Popen(
+            [sys.executable, "-c", HEADLESS],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "STAND_IN": "slow"},
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        errors = process.stderr.read()
+        process.stderr.close()
+        assert process.wait(timeout=30) == 0
+        assert "Training goes on" in errors
+        assert "Traceback" not in errors
+        run = only_run(project)
+        stop(trainer_pid(run))
+        wait_for(run, "stopped")
+
+
+class TestTerminal:
+    @pytest.mark.parametrize(("columns", "rows"), [(80, 24), (60, 18), (30, 10), (200, 50)])
+    def test_a_run_is_drawn_and_summed_up(self, project: Path, columns: int, rows: int) -> None:
+        terminal = Terminal(sys.executable, "-c", HEADLESS, columns=columns, rows=rows)
+        assert terminal.wait() == 0
+        assert "Finished after" in terminal.text
+        for stage in ("downloading", "loading weights", "preparing data", "training", "saving"):
+            assert stage in terminal.text
+        assert "[bold]" in terminal.text
+        assert "warning: Skipped 2 rows" in terminal.text
+        assert ("━" in terminal.text) == (columns >= 64)
+        assert terminal.output.rindex("\x1b[?25h") > terminal.output.rindex("\x1b[?25l")
+        assert "\x1b[31m" not in terminal.output.split("Captions")[1]
+
+    def test_the_last_drawing_shows_the_last_numbers(self, project: Path) -> None:
+        terminal = Terminal(sys.executable, "-c", HEADLESS)
+        assert terminal.wait() == 0
+        drawing = terminal.text[: terminal.text.index("Finished after")]
+        last = drawing[drawing.rindex("training") :]
+        assert "5 of 5 steps" in last
+        assert "loss 0.8  12.5 samples/s" in last
+
+    def test_ctrl_c_leaves_and_says_how_to_stop(self, project: Path) -> None:
+        terminal = Terminal(sys.executable, "-c", HEADLESS, env={"STAND_IN": "slow"})
+        terminal.read_until("samples/s")
+        run = only_run(project)
+        pid = trainer_pid(run)
+        terminal.type("\x03")
+        assert terminal.wait() == 0
+        assert "Training goes on without this terminal" in terminal.text
+        assert f"kill {pid}" in terminal.text
+        assert "console.log" in terminal.text
+        assert terminal.output.rindex("\x1b[?25h") > terminal.output.rindex("\x1b[?25l")
+        assert trainer_pid(run) == pid
+        stop(pid)
+        wait_for(run, "stopped")
+
+    def test_closing_the_terminal_leaves_the_run(self, project: Path) -> None:
+        terminal = Terminal(sys.executable, "-c", HEADLESS, env={"STAND_IN": "slow"})
+        terminal.read_until("samples/s")
+        run = only_run(project)
+        pid = trainer_pid(run)
+        os.killpg(terminal.process.pid, signal.SIGHUP)
+        assert terminal.wait() == -signal.SIGHUP
+        time.sleep(0.2)
+        assert trainer_pid(run) == pid
+        stop(pid)
+        wait_for(run, "stopped")
+
+    def test_sigterm_gives_the_cursor_back(self, project: Path) -> None:
+        terminal = Terminal(sys.executable, "-c", HEADLESS, env={"STAND_IN": "slow"})
+        terminal.read_until("samples/s")
+        run = only_run(project)
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.wait() == 143
+        assert terminal.output.rindex("\x1b[?25h") > terminal.output.rindex("\x1b[?25l")
+        stop(trainer_pid(run))
+        wait_for(run, "stopped")
+
+    def test_a_stopped_run_gives_130(self, project: Path) -> None:
+        terminal = Terminal(sys.executable, "-c", HEADLESS, env={"STAND_IN": "slow"})
+        terminal.read_until("samples/s")
+        stop(trainer_pid(only_run(project)))
+        assert terminal.wait() == 130
+        assert "Stopped after" in terminal.text
+        assert "Stopped on request." in terminal.text
+
+    def test_it_is_not_chatty(self, project: Path) -> None:
+        terminal = Terminal(sys.executable, "-c", HEADLESS, env={"STAND_IN": "slow"})
+        terminal.read_until("samples/s")
+        before, began = len(terminal.output), time.monotonic()
+        while time.monotonic() < began + 2:
+            terminal.read(0.1)
+        assert (len(terminal.output) - before) / (time.monotonic() - began) < 5000  # bytes a second, at 50 events
+        stop(trainer_pid(only_run(project)))
+        terminal.wait()
+
+    @pytest.mark.parametrize("env", [{"TERM": "dumb"}, {"NO_COLOR": "1"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])
+    def test_poor_terminals(self, project: Path, env: dict[str, str]) -> None:
+        terminal = Terminal(sys.executable, "-c", HEADLESS, env=env)
+        assert terminal.wait() == 0
+        assert "Finished after" in terminal.text
+        if "TERM" in env:
+            assert "\x1b" not in terminal.output
+        if "NO_COLOR" in env:
+            assert "\x1b[3" not in terminal.output
