@@ -53,9 +53,9 @@ Text: TypeAlias = Annotated[str, Meta(min_length=1)]
 class BasicParams:
     """Models, precision, lengths, logs and generation."""
 
-    seed: Annotated[Seed, Meta(description="Seeds Python, NumPy and torch, and with them the adapters' first values.")] = (
-        42
-    )
+    seed: Annotated[
+        Seed, Meta(description="Seeds Python, NumPy and torch, and with them the adapters' first values.")
+    ] = 42
     logs_dir: Annotated[Text, Meta(description="Folder of the run directories.", extra={"unit": "path"})] = "logs"
     llama_model_name: Annotated[Text, Meta(description="Hub id of the Llama checkpoint.")] = (
         "meta-llama/Llama-3.2-11B-Vision-Instruct"
@@ -112,9 +112,9 @@ class BasicParams:
         ),
     ] = 0
     gen_do_sample: Annotated[bool, Meta(description="Sample those captions; off = greedy or beam search.")] = True
-    gen_top_p: Annotated[float, Meta(gt=0, le=1, description="Nucleus of the sampling.", extra={"unit": "probability"})] = (
-        0.9
-    )
+    gen_top_p: Annotated[
+        float, Meta(gt=0, le=1, description="Nucleus of the sampling.", extra={"unit": "probability"})
+    ] = 0.9
     gen_temperature: Annotated[float, Meta(gt=0, le=10, description="Temperature of the sampling.")] = 0.7
     gen_num_beams: Annotated[int, Meta(ge=1, le=64, description="Beams of the search.", extra={"unit": "beams"})] = 1
     gen_max_new_tokens: Annotated[
@@ -144,9 +144,7 @@ class QLoRAParams:
 class LoRAParams:
     """The adapters (LoRA, arXiv 2106.09685)."""
 
-    r: Annotated[
-        int, Meta(ge=1, le=1024, description="Rank of the update; adapter size grows linearly with it.")
-    ] = 64
+    r: Annotated[int, Meta(ge=1, le=1024, description="Rank of the update; adapter size grows linearly with it.")] = 64
     alpha: Annotated[float, Meta(gt=0, le=4096, description="The update is scaled by alpha / r.")] = 32.0
     dropout: Annotated[
         float, Meta(ge=0, lt=1, description="Dropout on the adapters' input.", extra={"unit": "probability"})
@@ -195,7 +193,9 @@ class SFTParams:
     ] = 0.03
     warmup_steps: Annotated[
         int,
-        Meta(ge=0, description="Steps that the learning rate rises over when warmup_ratio is 0.", extra={"unit": "steps"}),
+        Meta(
+            ge=0, description="Steps that the learning rate rises over when warmup_ratio is 0.", extra={"unit": "steps"}
+        ),
     ] = 100
     optim: Annotated[
         Literal["adamw_torch_fused", "adamw_torch", "adamw_bnb_8bit", "paged_adamw_8bit"],
@@ -210,16 +210,22 @@ class SFTParams:
     gradient_checkpointing: Annotated[
         bool, Meta(description="Recompute activations in the backward pass: less memory, about a third slower.")
     ] = True
-    logging_steps: Annotated[int, Meta(ge=1, description="Optimiser steps between log lines.", extra={"unit": "steps"})] = 50
-    save_steps: Annotated[int, Meta(ge=1, description="Optimiser steps between checkpoints.", extra={"unit": "steps"})] = (
-        500
-    )
+    logging_steps: Annotated[
+        int, Meta(ge=1, description="Optimiser steps between log lines.", extra={"unit": "steps"})
+    ] = 50
+    save_steps: Annotated[
+        int, Meta(ge=1, description="Optimiser steps between checkpoints.", extra={"unit": "steps"})
+    ] = 500
     save_total_limit: Annotated[
         int, Meta(ge=1, description="Checkpoints kept; older ones are deleted.", extra={"unit": "checkpoints"})
     ] = 2
     eval_steps: Annotated[
         int,
-        Meta(ge=1, description="Optimiser steps between evaluations, when data.eval_split is set.", extra={"unit": "steps"}),
+        Meta(
+            ge=1,
+            description="Optimiser steps between evaluations, when data.eval_split is set.",
+            extra={"unit": "steps"},
+        ),
     ] = 500
     load_best_model_at_end: Annotated[
         bool,
@@ -231,7 +237,11 @@ class SFTParams:
     greater_is_better: Annotated[bool, Meta(description="Whether more of that figure is better.")] = False
     early_stopping_patience: Annotated[
         int,
-        Meta(ge=0, description="Evaluations without improvement until the run ends; 0 = never.", extra={"unit": "evaluations"}),
+        Meta(
+            ge=0,
+            description="Evaluations without improvement until the run ends; 0 = never.",
+            extra={"unit": "evaluations"},
+        ),
     ] = 3
     early_stopping_threshold: Annotated[
         float, Meta(ge=0, description="A smaller change of the figure does not count as improvement.")
@@ -247,12 +257,12 @@ class SFTParams:
     llama_32_output_dir: Annotated[Text, Meta(description="Checkpoints of Llama, basic.", extra={"unit": "path"})] = (
         "outputs/llama32/basic/checkpoints"
     )
-    llama32_best_model_dir: Annotated[Text, Meta(description="Final adapters of Llama, basic.", extra={"unit": "path"})] = (
-        "outputs/llama32/basic/best"
-    )
-    llama32_adv_output_dir: Annotated[Text, Meta(description="Checkpoints of Llama, advanced.", extra={"unit": "path"})] = (
-        "outputs/llama32/advanced/checkpoints"
-    )
+    llama32_best_model_dir: Annotated[
+        Text, Meta(description="Final adapters of Llama, basic.", extra={"unit": "path"})
+    ] = "outputs/llama32/basic/best"
+    llama32_adv_output_dir: Annotated[
+        Text, Meta(description="Checkpoints of Llama, advanced.", extra={"unit": "path"})
+    ] = "outputs/llama32/advanced/checkpoints"
     llama32_adv_best_model_dir: Annotated[
         Text, Meta(description="Final adapters of Llama, advanced.", extra={"unit": "path"})
     ] = "outputs/llama32/advanced/best"
@@ -290,7 +300,9 @@ class MUNIChusLoadConfig:
         dict[str, Text],
         Meta(description="Our column name = the corpus's, for image, title, content, caption, language."),
     ] = field(default_factory=_columns)
-    languages: Annotated[tuple[Text, ...], Meta(min_length=1, description="Languages trained on.")] = tuple(LANGUAGE_NAMES)
+    languages: Annotated[tuple[Text, ...], Meta(min_length=1, description="Languages trained on.")] = tuple(
+        LANGUAGE_NAMES
+    )
     language_names: Annotated[
         dict[str, Text], Meta(description="English name of each language, as the prompt says it.")
     ] = field(default_factory=_language_names)
@@ -317,6 +329,9 @@ class MUNIChusLoadConfig:
     ] = 1200
     article_tokens: Annotated[
         Annotated[int, Meta(ge=0)] | None,
-        Meta(description="Longest article after tokenising; none = what basic.max_length leaves.", extra={"unit": "tokens"}),
+        Meta(
+            description="Longest article after tokenising; none = what basic.max_length leaves.",
+            extra={"unit": "tokens"},
+        ),
     ] = None
     include_title: Annotated[bool, Meta(description="Put the headline before the article in the prompt.")] = False

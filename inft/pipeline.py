@@ -218,9 +218,7 @@ def report_skips(ledger: SkipLedger, report: RunReport) -> None:
         report.event(events.alert(level="warning", kind="skipped_rows", message=skips.text(), fix=""))
 
 
-def captions(
-    config: Config, model: PeftModel, collator: CaptionCollator, step: int
-) -> Iterable[dict[str, object]]:
+def captions(config: Config, model: PeftModel, collator: CaptionCollator, step: int) -> Iterable[dict[str, object]]:
     """Sample captions of the trained model, `basic.sample_rows` of them."""
     rows = evenly_spread(config.basic.sample_rows, len(collator.corpus)) if config.basic.sample_rows else []
     return sample_captions(

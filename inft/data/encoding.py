@@ -157,7 +157,9 @@ class RowEncoder:
         budget = len(self._tokenize(parts.article)) if length > limits.max_length else 0
         while length > limits.max_length:
             if not parts.article:
-                reason = f"picture, instruction and caption take {length} tokens, basic.max_length is {limits.max_length}"
+                reason = (
+                    f"picture, instruction and caption take {length} tokens, basic.max_length is {limits.max_length}"
+                )
                 raise RowTooLong(place, reason)
             # A shortened article can take a token more in its place than alone, hence the loop.
             budget = max(0, budget - (length - limits.max_length))
@@ -197,7 +199,11 @@ class RowEncoder:
         # The template has written the BOS already. Pictures are decoded as H x W x C, and saying so keeps one of
         # three pixels' height from being taken for C x H x W.
         inputs: Mapping[str, Any] = self.processor(
-            images=[image], text=[text], add_special_tokens=False, input_data_format="channels_last", return_tensors="pt"
+            images=[image],
+            text=[text],
+            add_special_tokens=False,
+            input_data_format="channels_last",
+            return_tensors="pt",
         )
         return {name: tensor for name, tensor in inputs.items() if name != "attention_mask"}
 

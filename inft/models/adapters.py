@@ -149,7 +149,9 @@ def trainable_table(model: PeftModel, targets: Targets, family: Family) -> Train
     layers = dict.fromkeys(GROUPS, 0)
     for path in targets.modules:
         layers[family.group(path)] += 1
-    rows = tuple(TrainableRow(group, layers[group], counts[group]) for group in GROUPS if layers[group] or counts[group])
+    rows = tuple(
+        TrainableRow(group, layers[group], counts[group]) for group in GROUPS if layers[group] or counts[group]
+    )
     _, total = model.get_nb_trainable_parameters()
     return TrainableTable(rows, total, targets.unmatched)
 

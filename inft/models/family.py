@@ -50,5 +50,3 @@ class Family:
 
 
 GROUPS = ("language", "vision", "projector", "other")
-
-

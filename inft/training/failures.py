@@ -31,7 +31,9 @@ def named_cause(error: BaseException, output_dir: str) -> InftError:
             "sft.gradient_checkpointing on, or lower basic.max_length.",
         )
     if isinstance(error, MemoryError):
-        return OutOfMemoryError("The host ran out of memory.", "Lower data.num_workers, or free memory on this machine.")
+        return OutOfMemoryError(
+            "The host ran out of memory.", "Lower data.num_workers, or free memory on this machine."
+        )
     if isinstance(error, OSError) and error.errno in DISK_ERRNOS:
         return disk_error(error, error.filename or output_dir)
     if isinstance(error, SafetensorError | RuntimeError | OSError) and _is_about_the_disk(error):
