@@ -287,8 +287,8 @@ class MUNIChusLoadConfig:
     source: Annotated[
         Literal["hub", "saved", "parquet", "jsonl", "demo"],
         Meta(
-            description="hub: dataset_id, one subset per language; saved: a folder of Dataset.save_to_disk; parquet and "
-            "jsonl: a folder of files; demo: the bundled corpus."
+            description="hub: dataset_id, one subset per language; saved: a folder of Dataset.save_to_disk; parquet "
+            "and jsonl: a folder of files; demo: the bundled corpus."
         ),
     ] = "hub"
     dataset_id: Annotated[Text, Meta(description="Hub id of the dataset.")] = "tharindu/MUNIChus"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
-import torch
 from peft import PeftModel
 from transformers import EarlyStoppingCallback, TrainerCallback, set_seed
 
@@ -18,7 +18,7 @@ from inft.data.images import open_image
 from inft.data.munichus import Selection, load_rows
 from inft.data.rows import UnusableRow
 from inft.data.skips import SkipLedger
-from inft.errors import ConfigError, ExitCode, InftError
+from inft.errors import ConfigError, DiskError, ExitCode, InftError
 from inft.models.adapters import TrainableTable, add_adapters, trainable_table
 from inft.models.attention import choose_attention
 from inft.models.checkpoint import Checkpoint, load_processor, locate
@@ -33,28 +33,29 @@ from inft.training.arguments import training_arguments
 from inft.training.callbacks import GradientGuard, StopRequest, TrainerLoggingCallback
 from inft.training.failures import named_cause
 from inft.training.meter import StepMeter
-from inft.training.precision import Machine, check_precision, this_machine
+from inft.training.precision import Machine, check_precision, this_machine, use_one_gpu
 from inft.training.report import Listener, RunReport
 from inft.training.samples import evenly_spread, sample_captions
 from inft.training.trainer import CaptionTrainer
 
 
-def train(config: Config, report: RunReport, root: Path) -> ExitCode:
+def train(config: Config, report: RunReport, root: Path, stop: StopRequest) -> ExitCode:
     """Fine-tunes as `config` says; the steps are the guide's.
 
     Args:
         config: every parameter.
         report: hears of everything.
         root: the project's root, which relative paths start at.
+        stop: whether somebody asked for an early end.
 
     Returns:
-        FINISHED, or STOPPED when a signal asked for an early end.
+        FINISHED, or STOPPED after an early end.
 
     Raises:
         InftError: what went wrong, by name.
     """
     machine = this_machine()
-    print(machine.text(), flush=True)
+    announce(report, "hardware", machine.text())
     check_precision(config.compute_dtype, machine)
     family = FAMILIES[config.family]
     attention = choose_attention(config.basic.attn_impl, family, on_gpu=machine.on_gpu)
@@ -72,9 +73,9 @@ def train(config: Config, report: RunReport, root: Path) -> ExitCode:
     check_supervision(collator)
 
     model, table = build_model(config, family, checkpoint, machine, attention, report)
-    print(table.text(), flush=True)
+    announce(report, "trainable", table.text())
 
-    meter, ledger, stop = StepMeter(), SkipLedger("while training"), StopRequest()
+    meter, ledger = StepMeter(), SkipLedger("while training")
     trainer = CaptionTrainer(
         model=model,
         args=arguments,
@@ -91,29 +92,34 @@ def train(config: Config, report: RunReport, root: Path) -> ExitCode:
             *early_stopping(config),
         ],
     )
-    with stop.listening():
+    with stop.deferred():
         trainer.train()
+        report_skips(ledger, report)
         ledger.check(final=True)
         save(trainer, collator, best_model_dir, report)
+    end: events.EndState = "finished" if stop.signal is None else "stopped"
     step = trainer.state.global_step
-    report_skips(ledger, report)
-    if stop.signal is not None:
-        report.event(events.train_end(state="stopped", global_step=step, best_model_dir=str(best_model_dir)))
-        report.stopped(
-            ExitCode.STOPPED,
-            f"Stopped by {stop.signal.name} after step {step}.",
-            f"Adapters as they stood are in {best_model_dir}, a checkpoint is in {output_dir}.",
-        )
-        return ExitCode.STOPPED
-    for record in captions(config, model, evaluation or collator, step):
-        report.sample(record)
+    if end == "finished":
+        for record in captions(config, model, evaluation or collator, step):
+            report.sample(record)
     report.event(
-        events.train_end(
-            state="finished", global_step=step, elapsed_sec=meter.elapsed_sec, best_model_dir=str(best_model_dir)
-        )
+        events.train_end(state=end, global_step=step, elapsed_sec=meter.elapsed_sec, best_model_dir=str(best_model_dir))
     )
-    report.finished()
-    return ExitCode.FINISHED
+    if stop.signal is None:
+        report.finished()
+        return ExitCode.FINISHED
+    report.stopped(
+        f"Stopped by {stop.signal.name} after step {step}.",
+        f"Its adapters are in {best_model_dir}, its checkpoint is in {output_dir}.",
+    )
+    return ExitCode.STOPPED
+
+
+def announce(report: RunReport, kind: str, text: str, level: events.AlertLevel = "info") -> None:
+    """A fact about the run, for `console.log` and for whoever follows its events."""
+    print(text, flush=True)
+    one_line = "; ".join(line.strip() for line in text.splitlines())
+    report.event(events.alert(level=level, kind=kind, message=one_line, fix=""))
 
 
 def select(config: Config, report: RunReport, root: Path, split: str) -> Selection:
@@ -125,10 +131,7 @@ def select(config: Config, report: RunReport, root: Path, split: str) -> Selecti
         on_open=lambda language, done, total: report.stage("dataset", done, total, "languages"),
         on_scan=lambda done, total: report.stage("data", done, total, "rows"),
     )
-    print(f"{split}: {rows.report.text()}", flush=True)
-    if rows.report.total_skipped:
-        alert = f"Split {split}: {rows.report.text()}"
-        report.event(events.alert(level="warning", kind="skipped_rows", message=alert, fix=""))
+    announce(report, "rows", f"Split {split}: {rows.report.text()}", "warning" if rows.report.total_skipped else "info")
     return rows
 
 
@@ -215,7 +218,7 @@ def report_skips(ledger: SkipLedger, report: RunReport) -> None:
     """Rows found unusable while training, if any."""
     skips = ledger.report()
     if skips.total_skipped:
-        report.event(events.alert(level="warning", kind="skipped_rows", message=skips.text(), fix=""))
+        announce(report, "rows", f"While training: {skips.text()}", "warning")
 
 
 def captions(config: Config, model: PeftModel, collator: CaptionCollator, step: int) -> Iterable[dict[str, object]]:
@@ -227,23 +230,37 @@ def captions(config: Config, model: PeftModel, collator: CaptionCollator, step: 
 
 
 def run_to_end(run: RunDirectory, listeners: Iterable[Listener] = ()) -> ExitCode:
-    """Trains as the run's `config.toml` says and records how it ended; raises nothing a person should not see."""
-    report = RunReport(run, listeners)
-    config = load_config(run.config_toml)
+    """Trains as the run's `config.toml` says and records how that ended; raises nothing."""
     try:
-        return train(config, report, project_root())
-    except BaseException as error:  # noqa: BLE001  # whatever it was, it is recorded by name, and the traceback kept
+        report = RunReport(run, listeners)
+    except InftError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    stop = StopRequest()
+    try:
+        with stop.listening():
+            use_one_gpu()
+            return train(load_config(run.config_toml), report, project_root(), stop)
+    except KeyboardInterrupt:
         traceback.print_exc()
-        cause = named_cause(error, config.output_dir)
-        for record in (
-            events.alert(level="error", kind=cause.kind, message=cause.message, fix=cause.fix),
-            events.train_end(state="failed", global_step=report.step),
-        ):
-            report.event(record)
-        report.failed(cause)
-        return cause.exit_code
+        report.event(events.train_end(state="stopped", global_step=report.step))
+        report.stopped("Stopped outside of training; nothing was under way that could be saved.", "")
+        return ExitCode.STOPPED
+    except Exception as error:  # noqa: BLE001  # the process's edge: recorded by name, its traceback in console.log
+        traceback.print_exc()
+        return record_failure(report, named_cause(error, str(run.path)))
     finally:
         report.close()
+
+
+def record_failure(report: RunReport, cause: InftError) -> ExitCode:
+    """Writes down why the run failed, as far as the disk still takes it."""
+    with suppress(DiskError):
+        report.failed(cause)
+    with suppress(DiskError):
+        report.event(events.alert(level="error", kind=cause.kind, message=cause.message, fix=cause.fix))
+        report.event(events.train_end(state="failed", global_step=report.step))
+    return cause.exit_code
 
 
 def main() -> int:

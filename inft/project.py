@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from inft.errors import ConfigError
-from inft.profile_errors import shown
+from inft.wording import shown
 
 
 def project_root() -> Path:

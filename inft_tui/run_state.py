@@ -88,7 +88,9 @@ class RunState:
             case "log":
                 self._log(event, now)
             case "sample":
-                self.samples.append(Sample(text(event, "language"), text(event, "reference"), text(event, "caption")))
+                self.samples.append(
+                    Sample(text(event, "language"), text(event, "reference_caption"), text(event, "generated_caption"))
+                )
             case "alert" if event.get("level") == "error":
                 self.errors.append(event)
             case "train_end":

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from inft.params import LANGUAGE_NAMES, BasicParams, LoRAParams, MUNIChusLoadConfig, QLoRAParams, SFTParams
-from inft.profile_fields import FieldInfo, convert, describe_fields, fields_by_key
+from inft.profiles.knobs import FieldInfo, convert, describe_fields, fields_by_key
 
 FIELDS = describe_fields()
 

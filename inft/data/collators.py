@@ -14,9 +14,8 @@ from typing import Any, Literal
 import torch
 from PIL.Image import Image
 from torch.nn.functional import pad
-from transformers import ProcessorMixin
 
-from inft.data.encoding import IGNORE_INDEX, EncodedRow, EncodingLimits, RowEncoder
+from inft.data.encoding import IGNORE_INDEX, EncodedRow, EncodingLimits, Processor, RowEncoder
 from inft.data.images import open_image
 from inft.data.rows import UNKNOWN_LANGUAGE, Corpus, UnusableRow
 from inft.errors import DataError
@@ -53,7 +52,7 @@ class CaptionCollator(ABC):
 
     def __init__(
         self,
-        processor: ProcessorMixin,
+        processor: Processor,
         corpus: Corpus,
         language_names: Mapping[str, str],
         limits: EncodingLimits,
@@ -64,7 +63,7 @@ class CaptionCollator(ABC):
 
     @staticmethod
     @abstractmethod
-    def image_text(processor: ProcessorMixin, image: Image) -> str:
+    def image_text(processor: Processor, image: Image) -> str:
         """What the processor writes into the text in place of its image token."""
 
     @abstractmethod
@@ -131,14 +130,15 @@ class LlamaCollator(CaptionCollator):
     """Llama 3.2 Vision: tiles beside the text, tied to it by a cross-attention mask."""
 
     @staticmethod
-    def image_text(processor: ProcessorMixin, image: Image) -> str:
+    def image_text(processor: Processor, image: Image) -> str:
         """One token: the picture itself is only cross-attended to."""
         token: str = processor.image_token
         return token
 
     def stack(self, rows: Sequence[EncodedRow], length: int, side: Side) -> dict[str, torch.Tensor]:
         """pixel_values (B, 1, L, C, H, W), aspect_ratio_ids (B, 1), aspect_ratio_mask (B, 1, L) and
-        cross_attention_mask (B, T, 1, L) int64."""
+        cross_attention_mask (B, T, 1, L) int64.
+        """
         batch = {
             name: torch.cat([row.extra[name] for row in rows])
             for name in ("pixel_values", "aspect_ratio_ids", "aspect_ratio_mask")
@@ -157,7 +157,7 @@ class AyaCollator(CaptionCollator):
     """Aya Vision: every tile of a picture is a run of tokens in the text."""
 
     @staticmethod
-    def image_text(processor: ProcessorMixin, image: Image) -> str:
+    def image_text(processor: Processor, image: Image) -> str:
         """The tiles that the picture is cut into, as the processor writes them."""
         tiles = processor.image_processor.get_number_of_image_patches(image.height, image.width)
         text: str = processor.replace_image_token({"num_patches": [tiles]}, 0)

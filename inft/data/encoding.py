@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import torch
 from PIL.Image import Image
-from transformers import ProcessorMixin
+from transformers import AyaVisionProcessor, MllamaProcessor
 
 from inft.data.prompt import PromptParts, SpecialTokenGuard
 from inft.data.rows import Row, UnusableRow
@@ -19,7 +19,9 @@ from inft.errors import ConfigError
 
 IGNORE_INDEX = -100
 
-ImageText: TypeAlias = Callable[[ProcessorMixin, Image], str]
+Processor: TypeAlias = MllamaProcessor | AyaVisionProcessor
+
+ImageText: TypeAlias = Callable[[Processor, Image], str]
 """What a family's processor writes into the text for a picture."""
 
 
@@ -70,7 +72,7 @@ class RowEncoder:
 
     def __init__(
         self,
-        processor: ProcessorMixin,
+        processor: Processor,
         image_text: ImageText,
         language_names: Mapping[str, str],
         limits: EncodingLimits,
@@ -212,8 +214,8 @@ class RowEncoder:
         ends = (ids[prompt_tokens:] == self.tokenizer.eos_token_id).nonzero()
         if len(ends) == 0:
             raise ConfigError(
-                f"The checkpoint's chat template does not end an answer with {self.tokenizer.eos_token!r}, so the model "
-                "would never learn to stop.",
+                f"The checkpoint's chat template does not end an answer with {self.tokenizer.eos_token!r}, so the "
+                "model would never learn to stop.",
                 "Use the released checkpoint's own chat template and tokenizer.",
             )
         end = prompt_tokens + int(ends[-1]) + 1

@@ -55,9 +55,9 @@ class SpecialTokenGuard:
         self._pattern = re.compile("|".join(re.escape(token) for token in longest_first) or r"(?!)")
 
     def disarm(self, text: str) -> str:
-        """`text` with every control token broken.
+        r"""`text` with every control token broken.
 
-        >>> SpecialTokenGuard(["<image>"]).disarm("an <image> tag") == "an <\\u200bimage> tag"
+        >>> SpecialTokenGuard(["<image>"]).disarm("an <image> tag") == "an <\u200bimage> tag"
         True
         """
         return self._pattern.sub(lambda match: match[0][0] + ZERO_WIDTH_SPACE + match[0][1:], text)

@@ -77,7 +77,7 @@ def add_adapters(model: PreTrainedModel, config: Config, family: Family) -> tupl
     lora = config.lora
     if config.compute_dtype == "float16" and lora.adapter_dtype != "float32":
         raise ConfigError(
-            f"lora.adapter_dtype = {lora.adapter_dtype!r} cannot be trained in fp16: its loss scaling needs fp32 weights.",
+            f"lora.adapter_dtype = {lora.adapter_dtype!r} cannot train in fp16, whose loss scaling needs fp32 weights.",
             'Set lora.adapter_dtype = "float32", or compute in bfloat16.',
         )
     targets = find_targets(list_linear_modules(model), config.target_modules, lora.scope, family)
@@ -130,11 +130,11 @@ class TrainableTable:
         return sum(row.trainable for row in self.rows)
 
     def text(self) -> str:
-        """The table as lines."""
-        lines = [f"{'':12}{'layers':>8}{'trainable':>16}"]
-        lines += [f"{row.group:12}{row.modules:>8}{row.trainable:>16,}" for row in self.rows]
+        """A line for each part of the model, one for all of it, and one for names that match nothing."""
         share = 100 * self.trainable / self.total_parameters
-        lines.append(f"{'total':12}{sum(r.modules for r in self.rows):>8}{self.trainable:>16,}  ({share:.2f} %)")
+        layers = sum(row.modules for row in self.rows)
+        lines = [f"{row.group:10}{row.trainable:>14,} trainable in {row.modules:>3} layers" for row in self.rows]
+        lines.append(f"{'all':10}{self.trainable:>14,} trainable in {layers:>3} layers, {share:.2f} % of the model")
         if self.unmatched:
             lines.append(f"target names that are not in this model: {', '.join(self.unmatched)}")
         return "\n".join(lines)

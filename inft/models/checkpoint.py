@@ -10,9 +10,10 @@ from pathlib import Path
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from tqdm.auto import tqdm
-from transformers import AutoProcessor, ProcessorMixin
+from transformers import AutoProcessor, AyaVisionProcessor, MllamaProcessor
 
 from inft.config import Config
+from inft.data.encoding import Processor
 from inft.errors import ConfigError
 from inft.hub import hub_error
 from inft.models.family import Family
@@ -68,7 +69,7 @@ def locate(
     return Checkpoint(model, _fetch(config.processor_name, None, PROCESSOR_FILES, progress), config.model_name)
 
 
-def load_processor(folder: Path) -> ProcessorMixin:
+def load_processor(folder: Path) -> Processor:
     """The checkpoint's processor; a tokenizer without a pad token pads with its end-of-sequence token.
 
     Raises:
@@ -81,10 +82,10 @@ def load_processor(folder: Path) -> ProcessorMixin:
             f"{folder} holds no processor that can be loaded: {_first_line(error)}",
             "Copy processor_config.json (or preprocessor_config.json) and the tokenizer files there.",
         ) from error
-    if not isinstance(processor, ProcessorMixin):
+    if not isinstance(processor, MllamaProcessor | AyaVisionProcessor):
         raise ConfigError(
-            f"{folder} holds a {type(processor).__name__} and no image processor.",
-            "Copy processor_config.json (or preprocessor_config.json) there.",
+            f"{folder} holds a {type(processor).__name__}, which is no processor of Llama 3.2 Vision or Aya Vision.",
+            "Copy processor_config.json (or preprocessor_config.json) of the checkpoint there.",
         )
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
@@ -92,7 +93,7 @@ def load_processor(folder: Path) -> ProcessorMixin:
 
 
 def _fetch(repo_id: str, revision: str | None, patterns: tuple[str, ...], progress: Progress) -> Path:
-    class Reported(tqdm):  # type: ignore[type-arg]  # tqdm's stubs say generic, the class itself is not
+    class Reported(tqdm):
         """Reports bytes instead of drawing a bar."""
 
         def display(self, *args: object, **kwargs: object) -> None:

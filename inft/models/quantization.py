@@ -78,7 +78,7 @@ def load_base(
 def _loading_progress(progress: Progress) -> Iterator[None]:
     """Hear of every tensor that transformers loads, through its own hook for progress bars."""
 
-    def reported(factory: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
+    def reported(factory: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         bar = factory(*args, **kwargs | {"disable": True})
         return _Reported(bar, args[0], progress) if args and kwargs.get("desc") == "Loading weights" else bar
 
@@ -92,7 +92,7 @@ def _loading_progress(progress: Progress) -> Iterator[None]:
 class _Reported:
     """An iterable that reports how far it has been read; everything else is the bar's."""
 
-    def __init__(self, bar: Any, items: Any, progress: Progress) -> None:  # noqa: ANN401
+    def __init__(self, bar: Any, items: Any, progress: Progress) -> None:
         self._items = items
         self._progress = progress
         self._bar = bar

@@ -31,24 +31,24 @@ from transformers import (
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
-    ProcessorMixin,
 )
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
 from transformers.models.mllama.image_processing_pil_mllama import MllamaImageProcessorPil
 
+from inft.data.encoding import Processor
 from inft.models.chat_templates import AYA_TEMPLATE, LLAMA32_TEMPLATE
 from inft.params import FamilyName
 
 VOCABULARY = 1024
-"""Pieces of text. A caption of the demo corpus takes about 70 of them, and so few are learnt within minutes on a CPU."""
+"""Pieces of text. A caption of the demo corpus takes about 70; so few are learnt within minutes on a CPU."""
 
 TILE_PIXELS: dict[FamilyName, int] = {"llama32": 56, "aya": 56}
 RELEASED_TILE_PIXELS: dict[FamilyName, int] = {"llama32": 560, "aya": 364}
 PATCH_PIXELS = 14
 
 # The released models' 0.02 is made for thousands of dimensions. With 256 of them, logits that small could never leave
-# the uniform distribution; Aya's head, tied to the embedding and scaled by 1/4, needs more than Llama's. Found by trial:
-# twice as much on Llama starts so sharp that the demo's 200 steps do not get it down.
+# the uniform distribution; Aya's head, tied to the embedding and scaled by 1/4, needs more than Llama's. Found by
+# trial: twice as much on Llama starts so sharp that the demo's 200 steps do not get it down.
 INITIALIZER_RANGE: dict[FamilyName, float] = {"llama32": 0.1, "aya": 0.4}
 
 LLAMA_CONTROL_TOKENS = (
@@ -82,7 +82,10 @@ AYA_CONTROL_TOKENS = (
 )
 
 # How Llama 3 cuts text into words before byte-pair encoding (source: tokenizer.json of the released checkpoint).
-LLAMA_WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+LLAMA_WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 
 
 def tiny_checkpoint(family: FamilyName, cache: Path, texts: Iterable[str]) -> Path:
@@ -112,7 +115,7 @@ def tiny_checkpoint(family: FamilyName, cache: Path, texts: Iterable[str]) -> Pa
     return folder
 
 
-def build_processor(family: FamilyName, texts: Iterable[str], tile_pixels: int) -> ProcessorMixin:
+def build_processor(family: FamilyName, texts: Iterable[str], tile_pixels: int) -> Processor:
     """The family's processor class with a tokenizer learnt from `texts`.
 
     Args:
@@ -122,11 +125,13 @@ def build_processor(family: FamilyName, texts: Iterable[str], tile_pixels: int) 
     """
     size = {"height": tile_pixels, "width": tile_pixels}
     if family == "llama32":
-        images = MllamaImageProcessorPil(size=size, max_image_tiles=4)
-        return MllamaProcessor(images, _llama_tokenizer(texts), chat_template=LLAMA32_TEMPLATE)
-    images = GotOcr2ImageProcessorPil(size=size, crop_to_patches=True, min_patches=1, max_patches=12)
+        return MllamaProcessor(
+            MllamaImageProcessorPil(size=size, max_image_tiles=4),
+            _llama_tokenizer(texts),
+            chat_template=LLAMA32_TEMPLATE,
+        )
     return AyaVisionProcessor(
-        images,
+        GotOcr2ImageProcessorPil(size=size, crop_to_patches=True, min_patches=1, max_patches=12),
         _aya_tokenizer(texts),
         patch_size=PATCH_PIXELS,
         downsample_factor=2,
@@ -135,7 +140,7 @@ def build_processor(family: FamilyName, texts: Iterable[str], tile_pixels: int) 
     )
 
 
-def tiny_config(family: FamilyName, processor: ProcessorMixin) -> PreTrainedConfig:
+def tiny_config(family: FamilyName, processor: Processor) -> PreTrainedConfig:
     """A configuration whose vocabulary and tiles are the processor's: 4 text layers of 256 dimensions."""
     tokenizer = processor.tokenizer
     tile = processor.image_processor.size["height"]
@@ -190,11 +195,11 @@ def tiny_config(family: FamilyName, processor: ProcessorMixin) -> PreTrainedConf
         },
         image_token_index=processor.image_token_id,
         downsample_factor=2,
-        alignment_intermediate_size=256,
+        alignment_intermediate_size=256,  # type: ignore[call-arg]  # read by the projector, not declared
     )
 
 
-def build_model(family: FamilyName, processor: ProcessorMixin, seed: int = 0) -> PreTrainedModel:
+def build_model(family: FamilyName, processor: Processor, seed: int = 0) -> PreTrainedModel:
     """A bf16 model of `tiny_config` with random weights, the same for the same seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -247,7 +252,7 @@ def _aya_tokenizer(texts: Iterable[str]) -> CohereTokenizer:
     learnt = json.loads(learner.to_str())["model"]
     tokenizer = CohereTokenizer(
         vocab=learnt["vocab"],
-        merges=[tuple(pair) for pair in learnt["merges"]],
+        merges=[tuple(pair) for pair in learnt["merges"]],  # type: ignore[misc]  # annotated as text, read as pairs
         extra_special_tokens=list(AYA_CONTROL_TOKENS[6:]),
         clean_up_tokenization_spaces=False,
     )

@@ -147,8 +147,8 @@ def checkpoint(*, step: int, path: str, at: datetime | None = None) -> Record:
 def sample(
     *,
     language: str,
-    reference: str,
-    caption: str,
+    reference_caption: str,
+    generated_caption: str,
     image: str | None = None,
     global_step: int | None = None,
     at: datetime | None = None,
@@ -158,8 +158,8 @@ def sample(
 
     Args:
         language: code of the subset, for instance si.
-        reference: the corpus's caption.
-        caption: the model's.
+        reference_caption: the corpus's caption.
+        generated_caption: the model's.
         image: where the picture lies, if it is a file.
         global_step: optimiser steps done; None = before any.
         at: the moment; None = now.
@@ -171,8 +171,8 @@ def sample(
         {
             "global_step": global_step,
             "language": language,
-            "reference": reference,
-            "caption": caption,
+            "reference_caption": reference_caption,
+            "generated_caption": generated_caption,
             "image": image,
         },
         extra,

@@ -66,7 +66,8 @@ def narrate(event: Record, max_steps: float | None = None) -> str:
         case "checkpoint":
             words = f"checkpoint of {_step(event, None)} in {text(event, 'path')}"
         case "sample":
-            words = f"{text(event, 'language')}: {text(event, 'caption')} [reference: {text(event, 'reference')}]"
+            reference = text(event, "reference_caption")
+            words = f"{text(event, 'language')}: {text(event, 'generated_caption')} [reference: {reference}]"
         case "alert":
             words = f"{text(event, 'level')}: {text(event, 'message')} {text(event, 'fix')}"
         case "train_end":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ TRAINER_ONLY = ("total_flos", "train_runtime", "train_samples_per_second", "trai
 """Keys of the Trainer's closing log line, which is no step's."""
 
 
-class TrainerLoggingCallback(TrainerCallback):  # type: ignore[misc]
+class TrainerLoggingCallback(TrainerCallback):
     """Turns the Trainer's callbacks into the run's events and status.
 
     Args:
@@ -72,7 +73,7 @@ class TrainerLoggingCallback(TrainerCallback):  # type: ignore[misc]
         **kwargs: Any,
     ) -> None:
         """The Trainer has figures."""
-        figures = dict(logs or {})
+        figures: dict[str, Any] = dict(logs or {})
         if "loss" not in figures:
             return  # evaluations come through on_evaluate, the end through on_train_end
         measured = self._meter.take()
@@ -97,7 +98,7 @@ class TrainerLoggingCallback(TrainerCallback):  # type: ignore[misc]
         **kwargs: Any,
     ) -> None:
         """An evaluation is done."""
-        figures = dict(metrics or {})
+        figures: dict[str, Any] = dict(metrics or {})
         self._meter.pause(figures.get("eval_runtime", 0.0))
         self._report.event(
             events.eval(
@@ -115,7 +116,7 @@ class TrainerLoggingCallback(TrainerCallback):  # type: ignore[misc]
         self._report.event(events.checkpoint(step=state.global_step, path=path))
 
 
-class GradientGuard(TrainerCallback):  # type: ignore[misc]
+class GradientGuard(TrainerCallback):
     """Checks after the first backward pass that a gradient reaches the adapters of every part of the model.
 
     A hook on the wrong module once left a well-known library's vision adapters without any.
@@ -161,20 +162,25 @@ def gradient_norms(model: nn.Module, family: Family) -> dict[str, float]:
     return {group: math.sqrt(square) if math.isfinite(square) else square for group, square in squares.items()}
 
 
-class StopRequest(TrainerCallback):  # type: ignore[misc]
-    """Ends training at the next optimiser step, with a checkpoint, once a signal has asked for it."""
+class StopRequest(TrainerCallback):
+    """Ends a run when SIGTERM (a scheduler's preemption, `kill`) or SIGINT (Ctrl-C) asks for it.
+
+    While training, at the next optimiser step and with a checkpoint; before and after, at once.
+    """
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
+        self._owner = os.getpid()
+        self._deferring = False
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """SIGTERM (a scheduler's preemption, `kill`) and SIGINT (Ctrl-C) ask for a stop; a hang-up asks for nothing."""
-
-        def ask(number: int, frame: FrameType | None) -> None:
-            self.signal = signal.Signals(number)
-
-        handlers = {signal.SIGTERM: ask, signal.SIGINT: ask, signal.SIGHUP: signal.SIG_IGN}
+        """Takes the signals; a hang-up asks for nothing."""
+        handlers: dict[signal.Signals, Any] = {
+            signal.SIGTERM: self._asked,
+            signal.SIGINT: self._asked,
+            signal.SIGHUP: signal.SIG_IGN,
+        }
         previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         try:
             yield
@@ -182,8 +188,27 @@ class StopRequest(TrainerCallback):  # type: ignore[misc]
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """A request that comes in here is only noted, for `on_step_end` and for whoever reads `signal`."""
+        self._deferring = True
+        try:
+            yield
+        finally:
+            self._deferring = False
+
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Asks the Trainer to save and end."""
         if self.signal is not None:
             control.should_save = True
             control.should_training_stop = True
+
+    def _asked(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._owner:
+            # A data worker inherits this handler. The trainer ends its workers itself: Ctrl-C is not for them.
+            if number == signal.SIGTERM:
+                os._exit(128 + number)
+            return
+        self.signal = signal.Signals(number)
+        if not self._deferring:
+            raise KeyboardInterrupt

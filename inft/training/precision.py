@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import torch
@@ -38,6 +39,23 @@ class Machine:
         gpu = self.gpu_name or "none"
         bf16 = "yes" if self.bf16 else "no"
         return f"CUDA GPU: {gpu}; torch {self.torch_version}, CUDA build {self.cuda_build or 'none'}; BF16: {bf16}"
+
+
+def use_one_gpu() -> None:
+    """Keeps a run to the first of the visible GPUs; has to come before CUDA is first used.
+
+    Left to itself, the Trainer would spread a batch over all of them with `nn.DataParallel`, which TRL refuses.
+
+    Raises:
+        NotReadyError: the process was started by torchrun as one of several.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise NotReadyError(
+            "A run of several processes was asked for (WORLD_SIZE), and a run uses one GPU so far.",
+            "Start it without torchrun.",
+        )
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    os.environ["CUDA_VISIBLE_DEVICES"] = "0" if visible is None else visible.split(",")[0]
 
 
 def this_machine() -> Machine:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from inft.errors import InftError
+from inft.errors import ExitCode, InftError
 from inft.runs import events
 from inft.runs.directory import RunDirectory
 from inft.runs.jsonl import JsonlWriter, Record
@@ -85,23 +85,23 @@ class RunReport:
 
     def finished(self) -> None:
         """The run has done all it was to do."""
-        self._end("finished", 0, None)
+        self._end("finished", ExitCode.FINISHED, None)
 
-    def stopped(self, code: int, message: str, fix: str) -> None:
-        """The run was asked to end early, and has saved."""
-        self._end("stopped", code, Cause("stopped", message, fix))
+    def stopped(self, message: str, fix: str) -> None:
+        """The run ends early because it was asked to."""
+        self._end("stopped", ExitCode.STOPPED, Cause("stopped", message, fix))
 
     def failed(self, error: InftError) -> None:
-        """The run ends with an error; whatever of this cannot be written any more is left out."""
-        self._end("failed", int(error.exit_code), Cause(error.kind, error.message, error.fix))
+        """The run ends with an error."""
+        self._end("failed", error.exit_code, Cause(error.kind, error.message, error.fix))
 
     def close(self) -> None:
         """Closes the files."""
         self._metrics.close()
         self._samples.close()
 
-    def _end(self, state: RunState, code: int, cause: Cause | None) -> None:
-        self._status = replace(self._status, state=state, exit_code=code, cause=cause)
+    def _end(self, state: RunState, code: ExitCode, cause: Cause | None) -> None:
+        self._status = replace(self._status, state=state, exit_code=int(code), cause=cause)
         self._write_status()
 
     def _write_status(self) -> None:

@@ -78,8 +78,8 @@ def sample_captions(
             source = row.image.source
             yield events.sample(
                 language=row.language,
-                reference=row.caption.strip(),
-                caption=caption.strip(),
+                reference_caption=row.caption.strip(),
+                generated_caption=caption.strip(),
                 image=str(source) if isinstance(source, Path) else None,
                 global_step=step,
                 place=row.place,

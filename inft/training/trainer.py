@@ -21,7 +21,7 @@ from inft.training.meter import StepMeter
 from inft.training.report import RunReport
 
 
-class CaptionTrainer(SFTTrainer):  # type: ignore[misc]  # trl ships no types
+class CaptionTrainer(SFTTrainer):
     """Trains the adapters of a model on the rows of a collator's corpus.
 
     Args:
@@ -84,7 +84,7 @@ class CaptionTrainer(SFTTrainer):  # type: ignore[misc]  # trl ships no types
         )
         return batches, supervised
 
-    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:  # noqa: ANN401
+    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """One micro-batch forward and backward.
 
         Raises:
@@ -98,13 +98,13 @@ class CaptionTrainer(SFTTrainer):  # type: ignore[misc]  # trl ships no types
             )
         return loss
 
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:  # noqa: ANN401
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
         began = time.perf_counter()
         with self._report.saving():
             super()._save_checkpoint(model, trial)
         self._meter.pause(time.perf_counter() - began)
 
-    def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:  # noqa: ANN401
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
         """The evaluation's batches, made by its own collator."""
         assert self._evaluation is not None
         self.data_collator = self._evaluation
@@ -113,7 +113,7 @@ class CaptionTrainer(SFTTrainer):  # type: ignore[misc]  # trl ships no types
         finally:
             self.data_collator = self._train_collator
 
-    def prediction_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    def prediction_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """One evaluation batch."""
         self._account(inputs)
         return super().prediction_step(model, inputs, *args, **kwargs)

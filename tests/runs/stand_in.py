@@ -89,7 +89,9 @@ def _work(behaviour: str, metrics: JsonlWriter, status: StatusFile) -> int:
         metrics.write(events.log(global_step=step, epoch=step / steps, loss=loss, samples_per_sec=12.5))
     metrics.write(events.checkpoint(step=steps, path="outputs/aya/basic/checkpoints/checkpoint-5"))
     metrics.write(events.stage(name="saving", done=1, total=1, unit="folders"))
-    metrics.write(events.sample(language="si", reference="ගුවන්\x1b[31m", caption="රතු [bold]", image="a.jpg"))
+    metrics.write(
+        events.sample(language="si", reference_caption="ගුවන්\x1b[31m", generated_caption="රතු [bold]", image="a.jpg")
+    )
     metrics.write(events.train_end(state="finished", global_step=steps, elapsed_sec=0.1))
     status.write(Status("finished", pids, step=steps, max_steps=steps, exit_code=0))
     return 0

@@ -53,7 +53,7 @@ def test_the_others_carry_their_name_and_the_present_moment() -> None:
         events.train_begin(max_steps=1, num_train_epochs=1, trainable_parameters=1, total_parameters=2, rows=3),
         events.eval(global_step=1, eval_loss=0.5, eval_runtime=2.0),
         events.checkpoint(step=1, path="x"),
-        events.sample(language="si", reference="a", caption="b", row=4),
+        events.sample(language="si", reference_caption="a", generated_caption="b", row=4),
         events.alert(level="info", kind="x", message="y", fix=""),
         events.train_end(state="finished", global_step=1, best_model_dir="z"),
     ]

@@ -27,7 +27,7 @@ from inft.runs.visible import visible
         (strict(events.log(global_step=50, loss=math.nan)), "step 50 of 100, loss not finite"),
         (events.eval(global_step=50, eval_loss=1.0), "step 50 of 100: eval loss 1"),
         (events.checkpoint(step=50, path="out/c-50"), "checkpoint of step 50 in out/c-50"),
-        (events.sample(language="si", reference="ref", caption="cap"), "si: cap [reference: ref]"),
+        (events.sample(language="si", reference_caption="ref", generated_caption="cap"), "si: cap [reference: ref]"),
         (events.alert(level="warning", kind="x", message="Careful.", fix=""), "warning: Careful."),
         (
             events.train_end(state="finished", global_step=100, elapsed_sec=75, best_model_dir="out/best"),
@@ -44,7 +44,9 @@ def test_an_event_in_words(event: Record, line: str) -> None:
 
 
 def test_nothing_in_a_caption_reaches_the_terminal_as_a_command() -> None:
-    event = events.sample(language="ur", reference="\x1b]0;title\x07", caption="a\nb\u202ec \x9b2J hf_abcdefgh1234")
+    event = events.sample(
+        language="ur", reference_caption="\x1b]0;title\x07", generated_caption="a\nb\u202ec \x9b2J hf_abcdefgh1234"
+    )
     assert narrate(event) == "ur: a\\nb\\u202ec \\x9b2J hf_*** [reference: \\x1b]0;title\\x07]"
 
 

@@ -14,8 +14,7 @@ import msgspec
 from inft.config import Config
 from inft.errors import ConfigError
 from inft.params import BasicParams, LoRAParams, MUNIChusLoadConfig, QLoRAParams, SFTParams
-from inft.profile_errors import Problem, config_error, did_you_mean, shown
-from inft.profile_fields import (
+from inft.profiles.knobs import (
     TABLES,
     FieldInfo,
     ProfileHead,
@@ -26,10 +25,12 @@ from inft.profile_fields import (
     nearest_keys,
     table_fields,
 )
-from inft.profile_overrides import place, read_text, read_value, split_override
-from inft.profile_rules import check_rules
-from inft.profile_source import Source, read_source
+from inft.profiles.overrides import place, read_text, read_value, split_override
+from inft.profiles.problems import Problem, config_error
+from inft.profiles.rules import check_rules
+from inft.profiles.source import Source, read_source
 from inft.project import bundled_profiles_dir, project_root
+from inft.wording import did_you_mean, shown
 
 __all__ = [
     "Config",

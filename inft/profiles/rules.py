@@ -9,9 +9,10 @@ from pathlib import Path
 from inft.config import Config
 from inft.errors import ConfigError
 from inft.params import LANGUAGE_NAMES, MUNIChusLoadConfig
-from inft.profile_errors import Problem, did_you_mean, shown
-from inft.profile_fields import close, describe_fields
+from inft.profiles.knobs import close, describe_fields
+from inft.profiles.problems import Problem
 from inft.project import inside
+from inft.wording import did_you_mean, shown
 
 Where = Callable[[str], str]
 """Says where a dotted key got its value: "profiles/x.toml line 12"."""

@@ -15,9 +15,9 @@ import pytest
 from inft.config import Config
 from inft.errors import ConfigError, ExitCode
 from inft.params import LANGUAGE_NAMES
-from inft.profile_fields import FieldInfo, describe_fields
-from inft.profile_source import key_lines
 from inft.profiles import list_profiles, load_config, resolve, to_toml
+from inft.profiles.knobs import FieldInfo, describe_fields
+from inft.profiles.source import key_lines
 from inft.project import bundled_profiles_dir
 
 RECIPES = {

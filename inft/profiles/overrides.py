@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tomllib
 
-from inft.profile_errors import Problem
-from inft.profile_fields import FieldInfo
+from inft.profiles.knobs import FieldInfo
+from inft.profiles.problems import Problem
 
 
 def split_override(text: str) -> tuple[str, str] | Problem:
