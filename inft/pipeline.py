@@ -149,13 +149,8 @@ def fetch(config: Config, family: Family, report: RunReport, root: Path, rows: S
 
 def build_collator(config: Config, family: Family, checkpoint: Checkpoint, rows: Selection) -> CaptionCollator:
     """What turns numbers of `rows` into the family's batches."""
-    limits = EncodingLimits(
-        max_length=config.basic.max_length,
-        article_chars=config.data.article_chars,
-        article_tokens=config.data.article_tokens,
-        include_title=config.data.include_title,
-    )
-    return family.collator(load_processor(checkpoint.processor), rows, config.data.language_names, limits)
+    processor = load_processor(checkpoint.processor)
+    return family.collator(processor, rows, config.data.language_names, EncodingLimits.of(config))
 
 
 def build_model(

@@ -66,6 +66,11 @@ class CaptionCollator(ABC):
     def image_text(processor: Processor, image: Image) -> str:
         """What the processor writes into the text in place of its image token."""
 
+    @staticmethod
+    @abstractmethod
+    def tiles(row: EncodedRow) -> int:
+        """How many tiles the row's picture is cut into."""
+
     @abstractmethod
     def stack(self, rows: Sequence[EncodedRow], length: int, side: Side) -> dict[str, torch.Tensor]:
         """The batch's inputs beside ids, mask and labels, padded to `length` tokens on `side`."""
@@ -111,7 +116,8 @@ class CaptionCollator(ABC):
         }
 
     def _usable_row(self, number: int, skipped: list[SkippedRow]) -> EncodedRow:
-        for step in range(min(len(self.corpus), MOST_SKIPPED_IN_A_ROW)):
+        tries = min(len(self.corpus), MOST_SKIPPED_IN_A_ROW)
+        for step in range(tries):
             language = UNKNOWN_LANGUAGE
             try:
                 row = self.corpus[(number + step) % len(self.corpus)]
@@ -119,9 +125,9 @@ class CaptionCollator(ABC):
                 return self.encoder.encode(row, open_image(row.image))
             except UnusableRow as error:
                 skipped.append(SkippedRow(error.cause, language, error.place, error.reason))
+        first = skipped[-tries]
         raise DataError(
-            f"{len(skipped)} rows one after the other cannot be used; the first, {skipped[0].place}: "
-            f"{skipped[0].reason}.",
+            f"{tries} rows one after the other cannot be used; the first, {first.place}: {first.reason}.",
             "Raise basic.max_length, or mend the pictures.",
         )
 
@@ -134,6 +140,11 @@ class LlamaCollator(CaptionCollator):
         """One token: the picture itself is only cross-attended to."""
         token: str = processor.image_token
         return token
+
+    @staticmethod
+    def tiles(row: EncodedRow) -> int:
+        """Those of the grid; the empty ones that fill up to four are not counted."""
+        return int(row.extra["aspect_ratio_mask"].sum())
 
     def stack(self, rows: Sequence[EncodedRow], length: int, side: Side) -> dict[str, torch.Tensor]:
         """pixel_values (B, 1, L, C, H, W), aspect_ratio_ids (B, 1), aspect_ratio_mask (B, 1, L) and
@@ -159,9 +170,15 @@ class AyaCollator(CaptionCollator):
     @staticmethod
     def image_text(processor: Processor, image: Image) -> str:
         """The tiles that the picture is cut into, as the processor writes them."""
-        tiles = processor.image_processor.get_number_of_image_patches(image.height, image.width)
-        text: str = processor.replace_image_token({"num_patches": [tiles]}, 0)
+        # The image processor alone would not know that the processor always has it cut tiles.
+        counts = processor._get_num_multimodal_tokens(image_sizes=[(image.height, image.width)])
+        text: str = processor.replace_image_token({"num_patches": counts["num_image_patches"]}, 0)
         return text
+
+    @staticmethod
+    def tiles(row: EncodedRow) -> int:
+        """Those of the grid, and the whole picture as the last."""
+        return len(row.extra["pixel_values"])
 
     def stack(self, rows: Sequence[EncodedRow], length: int, side: Side) -> dict[str, torch.Tensor]:
         """pixel_values (L, C, H, W): the tiles of all rows, one row's after the other's."""

@@ -13,6 +13,7 @@ import torch
 from PIL.Image import Image
 from transformers import AyaVisionProcessor, MllamaProcessor
 
+from inft.config import Config
 from inft.data.prompt import PromptParts, SpecialTokenGuard
 from inft.data.rows import Row, UnusableRow
 from inft.errors import ConfigError
@@ -34,6 +35,16 @@ class EncodingLimits:
     article_chars: int | None
     article_tokens: int | None
     include_title: bool
+
+    @classmethod
+    def of(cls, config: Config) -> EncodingLimits:
+        """Those that a configuration sets."""
+        return cls(
+            max_length=config.basic.max_length,
+            article_chars=config.data.article_chars,
+            article_tokens=config.data.article_tokens,
+            include_title=config.data.include_title,
+        )
 
 
 @dataclass(frozen=True)
@@ -82,7 +93,8 @@ class RowEncoder:
         self._image_text = image_text
         self._language_names = language_names
         self._limits = limits
-        added = [token.content for token in self.tokenizer.added_tokens_decoder.values() if token.special]
+        # Cohere's tokenizers declare some of their control tokens (`<|USER_TOKEN|>`) as not special.
+        added = [token.content for token in self.tokenizer.added_tokens_decoder.values()]
         self._guard = SpecialTokenGuard([processor.image_token, *self.tokenizer.all_special_tokens, *added])
 
     def encode(self, row: Row, image: Image) -> EncodedRow:
@@ -94,16 +106,18 @@ class RowEncoder:
 
         Raises:
             RowTooLong: the row does not fit even without its article.
-            ConfigError: the chat template does not render the prompt as the beginning of the whole.
+            ConfigError: the chat template does not render prompt and caption one behind the other.
         """
         image_text = self._image_text(self.processor, image)
         whole = self._parts(row)
         shown = self._fit(whole, image_text, row.place)
-        text = self._render(shown, with_caption=True)
+        text, prompt = self._render(shown, with_caption=True), self._render(shown, with_caption=False)
         inputs = self._process(text, image)
         ids = inputs.pop("input_ids")[0]
-        prompt_ids = self._tokenize(self._expand(self._render(shown, with_caption=False), image_text))
-        if ids[: len(prompt_ids)].tolist() != prompt_ids:
+        prompt_ids = self._tokenize(self._expand(prompt, image_text))
+        # A template that leaves the answer's header out of the prompt would have the model learn the header.
+        caption_follows = text[len(prompt) :].lstrip().startswith(shown.caption)
+        if ids[: len(prompt_ids)].tolist() != prompt_ids or not caption_follows:
             raise ConfigError(
                 "The checkpoint's chat template does not render the prompt as the beginning of prompt and caption, so "
                 "where the caption starts cannot be told.",

@@ -11,7 +11,7 @@ from inft.models.family import Family
 
 
 def released_config() -> AyaVisionConfig:
-    """The architecture of CohereLabs/aya-vision-8b (source: its config.json; weights 8.03 B)."""
+    """The architecture of CohereLabs/aya-vision-8b (source: its config.json; weights 8.63 B)."""
     return AyaVisionConfig(
         vision_config={
             "model_type": "siglip_vision_model",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from huggingface_hub import hf_hub_download, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, StrictDataclassError
 from tqdm.auto import tqdm
-from transformers import AutoProcessor, AyaVisionProcessor, MllamaProcessor
+from transformers import AutoConfig, AutoProcessor, AyaVisionProcessor, MllamaProcessor, PreTrainedConfig
 
 from inft.config import Config
 from inft.data.encoding import Processor
@@ -24,8 +25,16 @@ Progress = Callable[[int, int | None], None]
 """Called with what is done and the total (None = not known yet)."""
 
 MODEL_FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.model", "*.txt")
+DESCRIPTION = "config.json"
+TOKENIZER = "tokenizer.json"
 OTHER_FORMATS = ("original/*", "*.pth", "*.bin", "*.pt", "*.gguf")  # a second copy of the weights, up to 21 GB
 PROCESSOR_FILES = ("*.json", "*.jinja", "*.model", "*.txt")
+
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, StrictDataclassError)
+"""What transformers raises for files that are missing, no JSON, or JSON of another shape than it expects."""
+
+
+LONGEST_REASON = 240  # characters
 
 
 @dataclass(frozen=True)
@@ -69,23 +78,69 @@ def locate(
     return Checkpoint(model, _fetch(config.processor_name, None, PROCESSOR_FILES, progress), config.model_name)
 
 
+def architecture(
+    config: Config, family: Family, root: Path, tiny_texts: Callable[[], Iterable[str]]
+) -> PreTrainedConfig:
+    """What the checkpoint that the configuration names says it is; of one on the hub only `config.json` is fetched.
+
+    Args:
+        config: `basic.model_source` decides.
+        family: the architecture that it must have.
+        root: the project's root, which a relative `basic.model_path` starts at.
+        tiny_texts: as for `locate`.
+
+    Raises:
+        ConfigError: no such folder, or no architecture of the family.
+        HubError: it cannot be fetched.
+    """
+    basic = config.basic
+    if basic.model_source == "tiny":
+        folder = tiny_checkpoint(family.name, cache_dir(), tiny_texts())
+    elif basic.model_source == "folder":
+        folder = inside(root, str(basic.model_path), "basic.model_path")
+    else:
+        with _hub_errors(config.model_name):
+            folder = Path(hf_hub_download(config.model_name, DESCRIPTION, revision=basic.revision)).parent
+    _check_description(folder, family)
+    try:
+        described: PreTrainedConfig = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except UNREADABLE as error:
+        raise unreadable(folder, error) from error
+    return described
+
+
+def unreadable(folder: Path, error: BaseException) -> ConfigError:
+    """The `ConfigError` for a checkpoint that a library cannot load, with the library's reason."""
+    return ConfigError(
+        f"The checkpoint in {folder} cannot be loaded: {_reason(error)}.",
+        "Copy or download it again; it has to be whole and as save_pretrained writes it.",
+    )
+
+
 def load_processor(folder: Path) -> Processor:
     """The checkpoint's processor; a tokenizer without a pad token pads with its end-of-sequence token.
 
     Raises:
-        ConfigError: the folder holds no processor.
+        ConfigError: the folder holds no processor, or one without vocabulary or chat template.
     """
+    if not (folder / TOKENIZER).is_file():
+        # Without this file transformers makes a tokenizer that knows the control tokens alone, and says nothing.
+        raise ConfigError(f"{folder} holds no {TOKENIZER}.", "Copy the checkpoint's tokenizer files there.")
     try:
         processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError) as error:
+    except UNREADABLE as error:
         raise ConfigError(
-            f"{folder} holds no processor that can be loaded: {_first_line(error)}",
+            f"{folder} holds no processor that can be loaded: {_reason(error)}.",
             "Copy processor_config.json (or preprocessor_config.json) and the tokenizer files there.",
         ) from error
     if not isinstance(processor, MllamaProcessor | AyaVisionProcessor):
         raise ConfigError(
             f"{folder} holds a {type(processor).__name__}, which is no processor of Llama 3.2 Vision or Aya Vision.",
             "Copy processor_config.json (or preprocessor_config.json) of the checkpoint there.",
+        )
+    if processor.chat_template is None:
+        raise ConfigError(
+            f"The processor in {folder} has no chat template.", "Copy the checkpoint's chat_template.jinja there."
         )
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
@@ -100,7 +155,7 @@ def _fetch(repo_id: str, revision: str | None, patterns: tuple[str, ...], progre
             if self.unit == "B":
                 progress(int(self.n), int(self.total) if self.total else None)
 
-    try:
+    with _hub_errors(repo_id):
         folder = snapshot_download(
             repo_id,
             revision=revision,
@@ -108,30 +163,22 @@ def _fetch(repo_id: str, revision: str | None, patterns: tuple[str, ...], progre
             ignore_patterns=list(OTHER_FORMATS),
             tqdm_class=Reported,
         )
+    return Path(str(folder))
+
+
+@contextmanager
+def _hub_errors(repo_id: str) -> Iterator[None]:
+    """Turns what a request for a model raises into errors of ours."""
+    try:
+        yield
     except (HfHubHTTPError, LocalEntryNotFoundError) as error:
         raise hub_error(error, "model", repo_id) from error
     except HFValidationError as error:
         raise ConfigError(f"{repo_id!r} is no hub id.", "It is written owner/name.") from error
-    return Path(str(folder))
 
 
 def _check_folder(folder: Path, family: Family) -> None:
-    fix = "Point basic.model_path at a folder that save_pretrained or a hub download has written."
-    if not folder.is_dir():
-        raise ConfigError(f"There is no folder {folder} (basic.model_path).", fix)
-    description = folder / "config.json"
-    if not description.is_file():
-        raise ConfigError(f"{folder} holds no config.json, so it is no checkpoint.", fix)
-    try:
-        model_type = json.loads(description.read_text(encoding="utf-8")).get("model_type")
-    except (ValueError, AttributeError) as error:
-        raise ConfigError(f"{description} is not a JSON object: {_first_line(error)}", fix) from error
-    expected = family.released_config().model_type
-    if model_type != expected:
-        raise ConfigError(
-            f"{folder} holds a model of type {model_type!r}, and family {family.name} is {expected!r}.",
-            "Choose a profile of that family, or another folder.",
-        )
+    _check_description(folder, family)
     if not any(folder.glob("*.safetensors")):
         raise ConfigError(
             f"{folder} holds no weights in safetensors files, and no other kind is read.",
@@ -139,5 +186,26 @@ def _check_folder(folder: Path, family: Family) -> None:
         )
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _check_description(folder: Path, family: Family) -> None:
+    fix = "Point basic.model_path at a folder that save_pretrained or a hub download has written."
+    if not folder.is_dir():
+        raise ConfigError(f"There is no folder {folder} (basic.model_path).", fix)
+    description = folder / DESCRIPTION
+    if not description.is_file():
+        raise ConfigError(f"{folder} holds no {DESCRIPTION}, so it is no checkpoint.", fix)
+    try:
+        model_type = json.loads(description.read_text(encoding="utf-8")).get("model_type")
+    except (OSError, ValueError, AttributeError) as error:
+        raise ConfigError(f"{description} is not a JSON object: {_reason(error)}.", fix) from error
+    expected = family.released_config().model_type
+    if model_type != expected:
+        raise ConfigError(
+            f"{folder} holds a model of type {model_type!r}, and family {family.name} is {expected!r}.",
+            "Choose a profile of that family, or another checkpoint.",
+        )
+
+
+def _reason(error: BaseException) -> str:
+    """A library's words on one line, cut where they run on: some end in a list of all architectures."""
+    words = " ".join(str(error).split()) or type(error).__name__
+    return words.rstrip(".:") if len(words) <= LONGEST_REASON else f"{words[:LONGEST_REASON]} [...]"

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
+from bitsandbytes.nn import Linear4bit, Params4bit
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 from transformers import AutoModelForImageTextToText, BitsAndBytesConfig, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from inft.config import Config
-from inft.models.checkpoint import Checkpoint, Progress
+from inft.errors import ConfigError
+from inft.models.checkpoint import Checkpoint, Progress, unreadable
 from inft.models.family import Family
 from inft.params import DtypeName, QLoRAParams
 
@@ -56,22 +61,55 @@ def load_base(
         device: one device for the whole model.
         attention: transformers' name of the attention kernels.
         progress: tensors loaded so far.
+
+    Raises:
+        ConfigError: the checkpoint cannot be read, or holds not exactly the model's tensors.
     """
-    with _loading_progress(progress):
-        model: PreTrainedModel = AutoModelForImageTextToText.from_pretrained(
-            checkpoint.model,
-            quantization_config=quantization_config(config.qlora),
-            dtype=DTYPES[config.compute_dtype],
-            device_map={"": device},
-            attn_implementation=attention,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-        )
+    try:
+        with _loading_progress(progress):
+            loaded: Any = AutoModelForImageTextToText.from_pretrained(
+                checkpoint.model,
+                quantization_config=quantization_config(config.qlora),
+                dtype=DTYPES[config.compute_dtype],
+                device_map={"": device},
+                attn_implementation=attention,
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are listed, and refused below
+            )
+    except (OSError, ValueError, StrictDataclassError, SafetensorError) as error:
+        raise unreadable(checkpoint.model, error) from error
+    model: PreTrainedModel
+    model, report = loaded
+    _check_complete(model, report, checkpoint.model)
     family.adjust(model)
     model.config.use_cache = False
     model.name_or_path = checkpoint.name
     return model
+
+
+def _check_complete(model: PreTrainedModel, report: Mapping[str, Iterable[Any]], folder: Path) -> None:
+    """Refuses a checkpoint that transformers has filled up with random numbers, which it does with a mere warning.
+
+    Raises:
+        ConfigError: tensors of the model were missing or of another shape.
+    """
+    wrong = {f"{name} is missing" for name in report["missing_keys"]}
+    wrong |= {f"{name} has shape {list(found)}, not {list(due)}" for name, found, due in report["mismatched_keys"]}
+    for name, module in model.named_modules():
+        if isinstance(module, Linear4bit) and isinstance(module.weight, Params4bit):
+            # Shapes of 4-bit layers are not compared while loading.
+            found, due = list(module.weight.quant_state.shape), [module.out_features, module.in_features]
+            if found != due:
+                wrong.add(f"{name}.weight has shape {found}, not {due}")
+    if wrong:
+        more = f", and {len(wrong) - 1} more tensors are wrong" if len(wrong) > 1 else ""
+        raise ConfigError(
+            f"The weights in {folder} are not those of the model in its config.json: {min(wrong)}{more}.",
+            "Copy or download the whole checkpoint again.",
+        )
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""One script per figure in the README; each prints JSON lines."""
