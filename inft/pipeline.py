@@ -149,7 +149,7 @@ def fetch(config: Config, family: Family, report: RunReport, root: Path, rows: S
 
 def build_collator(config: Config, family: Family, checkpoint: Checkpoint, rows: Selection) -> CaptionCollator:
     """What turns numbers of `rows` into the family's batches."""
-    processor = load_processor(checkpoint.processor)
+    processor = load_processor(checkpoint.processor, family)
     return family.collator(processor, rows, config.data.language_names, EncodingLimits.of(config))
 
 

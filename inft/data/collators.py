@@ -14,6 +14,7 @@ from typing import Any, Literal
 import torch
 from PIL.Image import Image
 from torch.nn.functional import pad
+from transformers import AyaVisionProcessor
 
 from inft.data.encoding import IGNORE_INDEX, EncodedRow, EncodingLimits, Processor, RowEncoder
 from inft.data.images import open_image
@@ -170,6 +171,7 @@ class AyaCollator(CaptionCollator):
     @staticmethod
     def image_text(processor: Processor, image: Image) -> str:
         """The tiles that the picture is cut into, as the processor writes them."""
+        assert isinstance(processor, AyaVisionProcessor)
         # The image processor alone would not know that the processor always has it cut tiles.
         counts = processor._get_num_multimodal_tokens(image_sizes=[(image.height, image.width)])
         text: str = processor.replace_image_token({"num_patches": counts["num_image_patches"]}, 0)

@@ -51,8 +51,9 @@ class SpecialTokenGuard:
     """
 
     def __init__(self, tokens: Iterable[str]) -> None:
-        longest_first = sorted({token for token in tokens if len(token) > 1}, key=len, reverse=True)
-        self._pattern = re.compile("|".join(re.escape(token) for token in longest_first) or r"(?!)")
+        alternatives = "|".join(re.escape(token) for token in sorted(set(tokens)) if len(token) > 1)
+        # The first character alone is matched, so that tokens which overlap are all found.
+        self._first = re.compile(f"(?=(?:{alternatives})).", re.DOTALL) if alternatives else re.compile("(?!)")
 
     def disarm(self, text: str) -> str:
         r"""`text` with every control token broken.
@@ -60,4 +61,4 @@ class SpecialTokenGuard:
         >>> SpecialTokenGuard(["<image>"]).disarm("an <image> tag") == "an <\u200bimage> tag"
         True
         """
-        return self._pattern.sub(lambda match: match[0][0] + ZERO_WIDTH_SPACE + match[0][1:], text)
+        return self._first.sub(lambda match: match[0] + ZERO_WIDTH_SPACE, text)

@@ -80,6 +80,11 @@ def add_adapters(model: PreTrainedModel, config: Config, family: Family) -> tupl
             f"lora.adapter_dtype = {lora.adapter_dtype!r} cannot train in fp16, whose loss scaling needs fp32 weights.",
             'Set lora.adapter_dtype = "float32", or compute in bfloat16.',
         )
+    if config.compute_dtype == "float16" and lora.bias != "none":
+        raise ConfigError(
+            f"lora.bias = {lora.bias!r} cannot train in fp16: biases stay fp16, its loss scaling needs fp32.",
+            'Set lora.bias = "none", or compute in bfloat16.',
+        )
     targets = find_targets(list_linear_modules(model), config.target_modules, lora.scope, family)
     model.requires_grad_(False)
     peft_model = get_peft_model(
@@ -98,9 +103,13 @@ def add_adapters(model: PreTrainedModel, config: Config, family: Family) -> tupl
 
 
 def set_adapter_dtype(model: nn.Module, dtype: torch.dtype) -> None:
-    """Hold every trainable parameter in `dtype`."""
-    for parameter in model.parameters():
-        if parameter.requires_grad:
+    """Hold the adapters in `dtype`.
+
+    Biases that train along (`lora.bias`) belong to layers of the base and stay in its dtype: a normalisation refuses
+    a bias of another one, and bitsandbytes casts those of 4-bit layers back.
+    """
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and ".lora_" in name:
             parameter.data = parameter.data.to(dtype)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from transformers import AyaVisionConfig, PreTrainedModel
+from transformers import AyaVisionConfig, AyaVisionProcessor, PreTrainedModel
+from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
 
 from inft.data.collators import AyaCollator
 from inft.models.family import Family
@@ -65,6 +66,8 @@ AYA = Family(
     vision_prefix="model.vision_tower",
     projector_prefix="model.multi_modal_projector",
     collator=AyaCollator,
+    processor=AyaVisionProcessor,
+    image_processor=GotOcr2ImageProcessorPil,
     released_config=released_config,
     adjust=scale_logits,
 )

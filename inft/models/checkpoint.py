@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import hf_hub_download, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, StrictDataclassError
 from tqdm.auto import tqdm
-from transformers import AutoConfig, AutoProcessor, AyaVisionProcessor, MllamaProcessor, PreTrainedConfig
+from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
 
 from inft.config import Config
 from inft.data.encoding import Processor
@@ -78,6 +79,23 @@ def locate(
     return Checkpoint(model, _fetch(config.processor_name, None, PROCESSOR_FILES, progress), config.model_name)
 
 
+def locate_processor(
+    config: Config, family: Family, root: Path, tiny_texts: Callable[[], Iterable[str]], progress: Progress
+) -> Path:
+    """The folder of the checkpoint's processor; of one on the hub no weights are fetched. As `locate` otherwise."""
+    basic = config.basic
+    if basic.model_source == "tiny":
+        return tiny_checkpoint(family.name, cache_dir(), tiny_texts())
+    if basic.model_source == "hub" and config.processor_name != config.model_name:
+        return _fetch(config.processor_name, None, PROCESSOR_FILES, progress)
+    if basic.model_source == "hub":
+        folder = _fetch(config.processor_name, basic.revision, PROCESSOR_FILES, progress)
+    else:
+        folder = inside(root, str(basic.model_path), "basic.model_path")
+    _check_description(folder, family)
+    return folder
+
+
 def architecture(
     config: Config, family: Family, root: Path, tiny_texts: Callable[[], Iterable[str]]
 ) -> PreTrainedConfig:
@@ -117,25 +135,32 @@ def unreadable(folder: Path, error: BaseException) -> ConfigError:
     )
 
 
-def load_processor(folder: Path) -> Processor:
+def load_processor(folder: Path, family: Family) -> Processor:
     """The checkpoint's processor; a tokenizer without a pad token pads with its end-of-sequence token.
 
+    Its parts are put together here as `from_pretrained` would. Left to choose, transformers takes another image
+    processor where torchvision is installed, with other pixels.
+
     Raises:
-        ConfigError: the folder holds no processor, or one without vocabulary or chat template.
+        ConfigError: the folder holds no processor of the family, or one without vocabulary or chat template.
     """
     if not (folder / TOKENIZER).is_file():
         # Without this file transformers makes a tokenizer that knows the control tokens alone, and says nothing.
         raise ConfigError(f"{folder} holds no {TOKENIZER}.", "Copy the checkpoint's tokenizer files there.")
     try:
-        processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        settings, _ = family.processor.get_processor_dict(folder, local_files_only=True)
+        images = family.image_processor.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        processor: Processor = family.processor.from_args_and_dict([images, tokenizer], settings)
     except UNREADABLE as error:
         raise ConfigError(
             f"{folder} holds no processor that can be loaded: {_reason(error)}.",
             "Copy processor_config.json (or preprocessor_config.json) and the tokenizer files there.",
         ) from error
-    if not isinstance(processor, MllamaProcessor | AyaVisionProcessor):
+    stated = settings.get("processor_class", family.processor.__name__)
+    if stated != family.processor.__name__:
         raise ConfigError(
-            f"{folder} holds a {type(processor).__name__}, which is no processor of Llama 3.2 Vision or Aya Vision.",
+            f"{folder} holds a {stated}, which is no processor of {family.title}.",
             "Copy processor_config.json (or preprocessor_config.json) of the checkpoint there.",
         )
     if processor.chat_template is None:
@@ -150,6 +175,9 @@ def load_processor(folder: Path) -> Processor:
 def _fetch(repo_id: str, revision: str | None, patterns: tuple[str, ...], progress: Progress) -> Path:
     class Reported(tqdm):
         """Reports bytes instead of drawing a bar."""
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs | {"leave": False})  # else it ends in an empty line on stderr
 
         def display(self, *args: object, **kwargs: object) -> None:
             if self.unit == "B":

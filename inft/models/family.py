@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from transformers import PreTrainedConfig, PreTrainedModel
+from transformers.image_processing_backends import PilBackend
 
 from inft.data.collators import CaptionCollator
+from inft.data.encoding import Processor
 from inft.params import FamilyName
 
 
@@ -30,6 +32,9 @@ class Family:
     vision_prefix: str
     projector_prefix: str
     collator: type[CaptionCollator]
+    processor: type[Processor]
+    image_processor: type[PilBackend]
+    """Pure PIL and NumPy: the same pixels whether torchvision is installed or not."""
     released_config: Callable[[], PreTrainedConfig]
     """The released checkpoint's architecture, without its weights."""
     refused_attention: Mapping[str, str] = field(default_factory=dict)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from transformers import MllamaConfig
+from transformers import MllamaConfig, MllamaProcessor
+from transformers.models.mllama.image_processing_pil_mllama import MllamaImageProcessorPil
 
 from inft.data.collators import LlamaCollator
 from inft.models.family import Family
@@ -41,6 +42,8 @@ LLAMA32 = Family(
     vision_prefix="model.vision_model",
     projector_prefix="model.multi_modal_projector",
     collator=LlamaCollator,
+    processor=MllamaProcessor,
+    image_processor=MllamaImageProcessorPil,
     released_config=released_config,
     refused_attention={
         "flash": "Llama 3.2 Vision builds dense cross-attention masks, which FlashAttention cannot take"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,8 +39,9 @@ def quantization_config(params: QLoRAParams) -> BitsAndBytesConfig | None:
         bnb_4bit_quant_type=params.bnb_4bit_quant_type,
         bnb_4bit_use_double_quant=params.bnb_4bit_use_double_quant,
         bnb_4bit_compute_dtype=DTYPES[params.bnb_4bit_compute_dtype],
-        # This list replaces the default one, which is why the head has to be named again.
-        llm_int8_skip_modules=[OUTPUT_HEAD, *params.skip_modules],
+        # This list replaces the default one, which is why the head has to be named again. A plain name in it would be
+        # looked for at either end of a module's path; these expressions find it in the middle too.
+        llm_int8_skip_modules=[OUTPUT_HEAD, *(rf"(?:.*\.)?{re.escape(name)}" for name in params.skip_modules)],
     )
 
 
@@ -84,6 +86,8 @@ def load_base(
     model: PreTrainedModel
     model, report = loaded
     _check_complete(model, report, checkpoint.model)
+    _check_skipped(model, config.qlora, family)
+    _keep_layout(model)
     family.adjust(model)
     model.config.use_cache = False
     model.name_or_path = checkpoint.name
@@ -110,6 +114,32 @@ def _check_complete(model: PreTrainedModel, report: Mapping[str, Iterable[Any]],
             f"The weights in {folder} are not those of the model in its config.json: {min(wrong)}{more}.",
             "Copy or download the whole checkpoint again.",
         )
+
+
+def _check_skipped(model: PreTrainedModel, params: QLoRAParams, family: Family) -> None:
+    """Refuses names in `skip_modules` that skip nothing, which a mistyped one would do unnoticed.
+
+    Raises:
+        ConfigError: the model has no module of that name.
+    """
+    paths = [f".{path}." for path, _ in model.named_modules()]
+    unknown = [name for name in params.skip_modules if not any(f".{name}." in path for path in paths)]
+    if unknown:
+        raise ConfigError(
+            f"qlora.skip_modules names {', '.join(unknown)}, and {family.title} has no such module.",
+            "`inft-tui modules --profile P` lists the layers there are.",
+        )
+
+
+def _keep_layout(model: PreTrainedModel) -> None:
+    """Keeps bitsandbytes from repacking 4-bit layers for inference on CPUs with AVX512-BF16.
+
+    It does so for good at the first evaluation or caption: block scales are rounded to bf16, and the products that
+    training needs afterwards have no gradient. As of 0.50.2; elsewhere the attribute changes nothing.
+    """
+    for module in model.modules():
+        if isinstance(module, Linear4bit):
+            module.support_avx512bf16_for_cpu = False
 
 
 @contextmanager

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import re
-import socket
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,8 +14,8 @@ import pytest
 
 from inft.errors import ExitCode
 from tests.data.corpora import record
+from tests.stand_in_hub import Hub, answer_of, nobody_listens, run_against, serving
 
-COMMIT = "0" * 40
 DATASET = "tharindu/MUNIChus"
 
 OPEN = """
@@ -74,99 +67,17 @@ README = (
 )
 
 
-class Hub(BaseHTTPRequestHandler):
-    """Answers as the hub does for one dataset; `refusal` answers everything else."""
-
-    refusal: ClassVar[tuple[int, dict[str, str]] | None] = None
-    contents: ClassVar[dict[str, bytes]] = {}
-    tokens: ClassVar[list[str]] = []
-
-    def do_GET(self) -> None:
-        path = self.path.split("?")[0]
-        if token := self.headers.get("authorization"):
-            self.tokens.append(token)
-        if self.refusal is not None:
-            self.send(self.refusal[0], b"", **self.refusal[1])
-        elif match := re.fullmatch(rf"/datasets/{DATASET}/resolve/[^/]+/(.+)", path):
-            self.send_file(match[1])
-        elif path == f"/api/datasets/{DATASET}/auth-check":
-            self.send_json({})
-        elif re.fullmatch(rf"/api/datasets/{DATASET}(/revision/[^/]+)?", path):
-            siblings = [{"rfilename": name} for name in self.contents]
-            self.send_json({"id": DATASET, "sha": COMMIT, "siblings": siblings, "tags": [], "private": False})
-        elif match := re.fullmatch(rf"/api/datasets/{DATASET}/tree/[^/]+/?(.*)", path):
-            self.send_json(self.listing(match[1]))
-        else:
-            self.send(404, b"{}", **{"X-Error-Code": "EntryNotFound"})
-
-    do_HEAD = do_GET
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        self.send_json([self.entry(path) for path in body["paths"] if path in self.contents])
-
-    def listing(self, folder: str) -> list[dict[str, Any]]:
-        prefix = f"{folder}/" if folder else ""
-        below = [name.removeprefix(prefix) for name in self.contents if name.startswith(prefix)]
-        folders = sorted({prefix + name.split("/")[0] for name in below if "/" in name})
-        return [{"type": "directory", "path": name, "size": 0, "oid": "2" * 40} for name in folders] + [
-            self.entry(prefix + name) for name in below if "/" not in name
-        ]
-
-    def entry(self, name: str) -> dict[str, Any]:
-        return {"type": "file", "path": name, "size": len(self.contents[name]), "oid": "1" * 40}
-
-    def send_file(self, name: str) -> None:
-        if name not in self.contents:
-            self.send(404, b"", **{"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT})
-            return
-        etag = f'"{abs(hash(name)):x}"'
-        self.send(200, self.contents[name], **{"X-Repo-Commit": COMMIT, "ETag": etag})
-
-    def send_json(self, value: object) -> None:
-        self.send(200, json.dumps(value).encode(), **{"Content-Type": "application/json"})
-
-    def send(self, status: int, body: bytes, **headers: str) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Quiet."""
-
-
 @pytest.fixture
 def hub() -> Iterator[tuple[str, type[Hub]]]:
     contents = {"README.md": README.encode()} | {name: parquet_bytes(language) for name, language in FILES.items()}
-    handler = type("OneHub", (Hub,), {"contents": contents, "tokens": []})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", handler
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving("dataset", DATASET, contents) as served:
+        yield served
 
 
 def ask(endpoint: str, home: Path, environment: dict[str, str] | None = None, **changes: Any) -> dict[str, Any]:
     """What a fresh process gets from the hub at `endpoint`."""
     asked = {"dataset_id": DATASET, "languages": ["en", "si"], "split": "train"} | changes
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
-    done = subprocess.run(
-        [sys.executable, "-c", OPEN, json.dumps(asked)],
-        env=clean | {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"} | (environment or {}),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert "ANSWER" in done.stdout, done.stderr
-    answer: dict[str, Any] = json.loads(done.stdout.rsplit("ANSWER", 1)[1])
-    return answer
+    return answer_of(run_against(endpoint, home, "-c", OPEN, json.dumps(asked), environment=environment))
 
 
 def test_a_subset_per_language_is_fetched_and_then_found_in_the_cache(
@@ -236,9 +147,8 @@ def test_refusals_are_told_apart(
 
 @pytest.mark.slow  # the hub's client tries again for 23 s
 def test_a_refused_connection_is_no_network(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound and not listening: nobody else gets the port
-        answer = ask(f"http://127.0.0.1:{taken.getsockname()[1]}", tmp_path)
+    with nobody_listens() as endpoint:
+        answer = ask(endpoint, tmp_path)
     assert answer["exit_code"] == ExitCode.HUB
     assert "cannot be reached" in answer["message"]
     assert "HF_ENDPOINT" in answer["fix"]

@@ -1,0 +1,74 @@
+"""Where the core's own commands end: whatever went wrong becomes one sentence and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from inft.errors import DISK_ERRNOS, ExitCode, InftError, disk_error
+from inft.runs import events
+from inft.runs.jsonl import strict
+from inft.runs.redact import redact
+from inft.runs.visible import visible
+
+
+def exit_code_of(command: Callable[[], None], *, as_json: bool) -> int:
+    """Runs `command` and gives the exit code for how it ended.
+
+    Args:
+        command: prints its result.
+        as_json: also say an error as an alert event on stdout.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a locale without Sinhala prints it in escapes
+    try:
+        command()
+        sys.stdout.flush()
+    except InftError as error:
+        return _say(error, as_json=as_json)
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped.\n")
+        return ExitCode.STOPPED
+    except BrokenPipeError:
+        # Its reader is gone (`| head`), which is no error; the interpreter would complain about that at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:  # noqa: BLE001 - the outermost edge: a defect of ours must not print its traceback
+        return _say(_named(error), as_json=as_json)
+    return ExitCode.FINISHED
+
+
+def write_json(record: dict[str, object]) -> None:
+    """One line of JSON on stdout, in UTF-8 whatever the locale says."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(msgspec.json.encode(strict(record)) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _say(error: InftError, *, as_json: bool) -> int:
+    with suppress(OSError):
+        # A message about several problems has a line for each.
+        for line in redact(f"error: {error.message}\n  {error.fix}").rstrip().splitlines():
+            sys.stderr.write(visible(line) + "\n")
+        sys.stderr.flush()
+        if as_json:
+            write_json(events.alert(level="error", kind=error.kind, message=error.message, fix=error.fix))
+    return error.exit_code
+
+
+def _named(error: Exception) -> InftError:
+    """The error to say for one that nobody expected, with the one line of its traceback that says most."""
+    if isinstance(error, OSError) and (error.errno in DISK_ERRNOS or isinstance(error, PermissionError)):
+        return disk_error(error, error.filename or "the cache")
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return InftError(
+        f"This failed in a way it should not: {type(error).__name__}: {error}.",
+        f"Please report it, with this place: {Path(frame.filename).name} line {frame.lineno}.",
+    )
