@@ -6,28 +6,22 @@ Only the processor is loaded, and libraries that take seconds to import only onc
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import sys
-import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn
 
-import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from inft.errors import DISK_ERRNOS, ConfigError, DataError, ExitCode, InftError, disk_error
+from inft.edge import exit_code_of, write_json
+from inft.errors import ConfigError, DataError
 from inft.params import MUNIChusLoadConfig
 from inft.profiles import list_profiles, resolve
 from inft.project import project_root
-from inft.runs import events
-from inft.runs.jsonl import strict
-from inft.runs.redact import redact, storable
+from inft.runs.redact import storable
 from inft.runs.visible import visible
 from inft.wording import did_you_mean, shown
 
@@ -134,24 +128,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     warnings.simplefilter("ignore")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    try:
+    as_json = "--json" in arguments  # known even where the rest of the command line is not understood
+
+    def work() -> None:
         options = _parser().parse_args(arguments)
         _show(_preview(options), as_json=options.json)
-        sys.stdout.flush()
-    except InftError as error:
-        return _say(error, as_json="--json" in arguments)
-    except KeyboardInterrupt:
-        return ExitCode.STOPPED
-    except BrokenPipeError:
-        # `inft-tui preview ... | head` is no error, and the interpreter must not complain about it at its exit.
-        with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except Exception as error:  # noqa: BLE001 - the process's edge: a defect of ours must not print its traceback
-        return _say(_named(error), as_json="--json" in arguments)
-    return ExitCode.FINISHED
+
+    return exit_code_of(work, as_json=as_json)
 
 
 def parts_of(row: EncodedRow, processor: Processor) -> tuple[Part, ...]:
@@ -327,7 +310,7 @@ def _row_preview(config: Config, split: str, collator: CaptionCollator, rows: Se
 
 def _show(preview: RowPreview, *, as_json: bool) -> None:
     if as_json:
-        _write_json(asdict(preview))
+        write_json(asdict(preview))
         return
     in_color = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     # The terminal breaks long lines itself; only it knows how wide its Sinhala is.
@@ -387,34 +370,6 @@ def _token_text(part: Part, *, in_color: bool) -> Text:
 
 def _plural(word: str, count: int) -> str:
     return word if count == 1 else f"{word}s"
-
-
-def _say(error: InftError, *, as_json: bool) -> int:
-    with suppress(OSError):
-        for line in redact(f"error: {error.message}\n  {error.fix}").rstrip().splitlines():
-            sys.stderr.write(visible(line) + "\n")
-        sys.stderr.flush()
-        if as_json:
-            _write_json(events.alert(level="error", kind=error.kind, message=error.message, fix=error.fix))
-    return error.exit_code
-
-
-def _write_json(record: dict[str, object]) -> None:
-    # In UTF-8 whatever the locale says.
-    sys.stdout.flush()
-    sys.stdout.buffer.write(msgspec.json.encode(strict(record)) + b"\n")
-    sys.stdout.buffer.flush()
-
-
-def _named(error: Exception) -> InftError:
-    """The error to say for one that nobody expected, with the one line of its traceback that says most."""
-    if isinstance(error, OSError) and (error.errno in DISK_ERRNOS or isinstance(error, PermissionError)):
-        return disk_error(error, error.filename or "the cache")
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return InftError(
-        f"The preview failed in a way it should not: {type(error).__name__}: {error}.",
-        f"Please report it, with this place: {Path(frame.filename).name} line {frame.lineno}.",
-    )
 
 
 if __name__ == "__main__":

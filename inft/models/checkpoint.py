@@ -223,7 +223,7 @@ def _check_description(folder: Path, family: Family) -> None:
         raise ConfigError(f"{folder} holds no {DESCRIPTION}, so it is no checkpoint.", fix)
     try:
         model_type = json.loads(description.read_text(encoding="utf-8")).get("model_type")
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise ConfigError(f"{description} is not a JSON object: {_reason(error)}.", fix) from error
     expected = family.released_config().model_type
     if model_type != expected:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import pytest
@@ -129,7 +128,6 @@ def test_the_base_is_called_what_the_checkpoint_is(tiny: dict[FamilyName, Path])
 @pytest.fixture
 def spoilt(tiny: dict[FamilyName, Path], tmp_path: Path) -> Path:
     """A checkpoint that a test may spoil."""
-    logging.getLogger("transformers").setLevel(logging.ERROR)
     return copied(tiny["aya"], tmp_path / "spoilt")
 
 

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.training.runs import Home
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tiny checkpoints, made once a session."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def home(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """An empty project root that this process, too, takes for the project's."""
+    home = Home(tmp_path / "project", cache)
+    home.root.mkdir()
+    monkeypatch.setenv("INFT_HOME", str(home.root))
+    monkeypatch.setenv("INFT_CACHE", str(cache))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    return home

@@ -1,0 +1,83 @@
+"""Short real runs on tiny checkpoints, in this process or in one of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inft.profiles import resolve, to_toml
+from inft.runs.directory import RunDirectory, create_run
+from inft.runs.status import Status, read_status
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+SHORT = (
+    "data.num_workers=0",
+    "data.languages=en,si",
+    "data.batch_size=2",
+    "sft.max_steps=3",
+    "sft.logging_steps=1",
+    "basic.sample_rows=0",
+    "lora.r=8",
+)
+"""Settings that make a demo profile a matter of seconds."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """A project root and a cache of a test's own."""
+
+    root: Path
+    cache: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        own = {"INFT_HOME": str(self.root), "INFT_CACHE": str(self.cache), "HF_HUB_OFFLINE": "1"}
+        return {**os.environ, **own}
+
+    def create(self, profile: str, *settings: str) -> RunDirectory:
+        """A run directory that is ready to be run; `INFT_HOME` must be this home."""
+        config = resolve(profile, [*SHORT, *settings]).config
+        return create_run(config, to_toml(config), argv=["test"])
+
+    def trainer(self, run: RunDirectory, *, prelude: str = "") -> subprocess.Popen[bytes]:
+        """The trainer's own process, its output in `console.log`, as it is launched for real.
+
+        Args:
+            run: what to run.
+            prelude: Python statements that go first, for a limit or a fault.
+        """
+        program = f"{prelude}\nimport sys\nsys.argv = ['inft.pipeline', {str(run.path)!r}]\n"
+        program += "from inft.pipeline import main\nsys.exit(main())\n"
+        with run.console_log.open("ab") as console:
+            return subprocess.Popen(
+                [sys.executable, "-c", program],
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=subprocess.STDOUT,
+                env=self.environment,
+                cwd=self.root,
+                start_new_session=True,
+            )
+
+
+def events_of(run: RunDirectory, kind: str | None = None) -> list[dict[str, Any]]:
+    """The run's events, each line strict JSON; of one kind, or all."""
+    events = [json.loads(line, parse_constant=_refuse) for line in run.metrics.read_text().splitlines()]
+    return [event for event in events if kind in (None, event["event"])]
+
+
+def status_of(run: RunDirectory) -> Status:
+    """What the run says of itself."""
+    status = read_status(run.status_json)
+    assert status is not None
+    return status
+
+
+def _refuse(constant: str) -> None:
+    raise AssertionError(f"{constant} is no JSON")

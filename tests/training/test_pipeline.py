@@ -1,0 +1,305 @@
+"""Whole runs of the real pipeline on tiny checkpoints: what they leave behind, and how they end."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import PeftModel
+
+from inft import pipeline
+from inft.data.demo import __file__ as demo_module
+from inft.models.checkpoint import load_processor
+from inft.models.quantization import load_base
+from inft.models.registry import FAMILIES
+from inft.pipeline import run_to_end
+from inft.profiles import load_config
+from inft.runs.directory import RunDirectory
+from tests.training.runs import Home, events_of, status_of
+
+DEMO = Path(demo_module).parent
+PROFILES = ("demo_llama", "demo_aya")
+
+
+def reloaded_logits(home: Home, run: RunDirectory, adapters: Path | None, batch: dict[str, Any]) -> torch.Tensor:
+    """Logits of a freshly loaded base, with the saved adapters on it if there are any."""
+    config = load_config(run.config_toml)
+    family = FAMILIES[config.family]
+    checkpoint = pipeline.fetch(config, family, None, home.root, None)  # type: ignore[arg-type]  # it is in the cache
+    model = load_base(
+        config, family, checkpoint, device=torch.device("cpu"), attention="sdpa", progress=lambda done, total: None
+    )
+    if adapters is not None:
+        model = PeftModel.from_pretrained(model, adapters)
+    model.eval()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        return model(**batch).logits.float()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("mode", ["basic", "advanced"])
+def test_a_run_leaves_what_the_design_promises(
+    home: Home, profile: str, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: dict[str, Any] = {}
+    save = pipeline.save
+
+    def save_and_look(trainer: Any, collator: Any, folder: Path, report: Any) -> None:
+        save(trainer, collator, folder, report)
+        batch = {name: value for name, value in collator([{"row": 3}, {"row": 20}]).items() if name != "labels"}
+        model = trainer.model.eval()
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            kept.update(batch=batch, logits=model(**batch).logits.float(), folder=folder)
+
+    monkeypatch.setattr(pipeline, "save", save_and_look)
+    out = [f"sft.{'llama_32' if 'llama' in profile else 'aya'}_output_dir=out/c"]
+    run = home.create(profile, f"mode={mode}", "basic.sample_rows=3", "sft.save_steps=2", "basic.max_length=512", *out)
+    told: list[dict[str, Any]] = []
+    assert run_to_end(run, [told.append]) == 0
+
+    status = status_of(run)
+    assert (status.state, status.step, status.max_steps, status.exit_code) == ("finished", 3, 3, 0)
+    logs = events_of(run, "log")
+    assert [event["global_step"] for event in logs] == [1, 2, 3]
+    for event in logs:
+        assert event["loss"] > 0
+        assert event["grad_norm"] > 0
+        assert 0 < event["data_sec"] + event["compute_sec"] <= event["step_time_sec"] * 1.001
+        assert event["supervised_tokens"] > 0
+        assert event["samples_per_sec"] > 0
+        assert event["tokens_per_sec"] > event["samples_per_sec"]
+    (begin,) = events_of(run, "train_begin")
+    groups = {"language", "vision"} | ({"projector"} if mode == "advanced" else set())
+    assert set(begin["trainable_by_group"]) == groups
+    assert begin["trainable_parameters"] == sum(begin["trainable_by_group"].values())
+    names = {event["name"] for event in events_of(run, "stage")}
+    assert {"data", "weights", "saving"} <= names
+    checkpoints = [Path(event["path"]) for event in events_of(run, "checkpoint")]
+    assert [path.name for path in checkpoints] == ["checkpoint-2", "checkpoint-3"]
+    assert all((path / "adapter_model.safetensors").is_file() for path in checkpoints)
+    samples = [json.loads(line) for line in run.samples.read_text().splitlines()]
+    assert len(samples) == 3
+    assert {sample["language"] for sample in samples} == {"en", "si"}
+    assert all(sample["reference_caption"] and Path(sample["image"]).is_file() for sample in samples)
+    (end,) = events_of(run, "train_end")
+    assert (end["state"], end["best_model_dir"]) == ("finished", str(kept["folder"]))
+    assert [json.dumps(event) for event in told] == [json.dumps(event) for event in events_of(run)]
+
+    # The folder is enough to go on from: the processor as it was, and adapters that give the trained model's logits.
+    family = FAMILIES[load_config(run.config_toml).family]
+    assert load_processor(kept["folder"], family).chat_template
+    assert not list(kept["folder"].glob("*.bin"))
+    again = reloaded_logits(home, run, kept["folder"], kept["batch"])
+    torch.testing.assert_close(again, kept["logits"], rtol=0, atol=1e-4)
+    bare = reloaded_logits(home, run, None, kept["batch"])
+    assert (bare - kept["logits"]).abs().max() > 1e-2, "the adapters change nothing, so the check above shows nothing"
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_losses_and_another_gives_others(home: Home) -> None:
+    def losses(*settings: str) -> list[float]:
+        run = home.create("demo_aya", "sft.lr=0.01", *settings)
+        assert run_to_end(run) == 0
+        return [event["loss"] for event in events_of(run, "log")]
+
+    first = losses()
+    assert losses() == pytest.approx(first, rel=1e-5)
+    assert losses("sft.seed=1")[0] != pytest.approx(first[0], rel=1e-4), "sft.seed decides the order of the rows"
+
+
+@pytest.mark.slow
+def test_an_evaluation_split_is_evaluated_and_the_best_checkpoint_wins(home: Home) -> None:
+    run = home.create(
+        "demo_aya",
+        "data.eval_split=test",
+        "sft.eval_steps=1",
+        "sft.save_steps=1",
+        "sft.max_steps=4",
+        "sft.save_total_limit=2",
+        "sft.inference_batch_size=6",
+        "sft.early_stopping_patience=1",
+        "sft.lr=1",  # so that it only gets worse after the first step, which has a learning rate of 0
+    )
+    assert run_to_end(run) == 0
+    evaluations = events_of(run, "eval")
+    losses = [event["eval_loss"] for event in evaluations]
+    assert len(losses) < 4, "early stopping ends it"
+    assert losses[0] == min(losses)
+    adapters = home.root / "outputs/demo_aya"
+    import safetensors.torch
+
+    best = safetensors.torch.load_file(adapters / "best/adapter_model.safetensors")
+    first = safetensors.torch.load_file(adapters / "checkpoints/checkpoint-1/adapter_model.safetensors")
+    assert all(torch.equal(best[name], first[name]) for name in best)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_run_at_the_next_step_with_a_checkpoint(home: Home, number: signal.Signals) -> None:
+    run = home.create("demo_llama", "sft.max_steps=100000", "sft.num_epochs=10000", "data.num_workers=1")
+    process = home.trainer(run)
+    wait_for(lambda: len(events_of(run, "log")) >= 2, process)
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(number)
+    assert process.wait(60) == 130
+    status = status_of(run)
+    assert (status.state, status.exit_code) == ("stopped", 130)
+    step = events_of(run, "log")[-1]["global_step"]
+    assert Path(events_of(run, "checkpoint")[-1]["path"]).name == f"checkpoint-{step}"
+    assert (home.root / "outputs/demo_llama/best/adapter_model.safetensors").is_file()
+    assert "Traceback" not in run.console_log.read_text()
+
+
+@pytest.mark.slow
+def test_a_signal_before_training_ends_the_run_at_once(home: Home) -> None:
+    run = home.create("demo_llama")
+    process = home.trainer(run)
+    wait_for(lambda: run.status_json.exists(), process)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 130
+    assert status_of(run).state == "stopped"
+
+
+def wait_for(condition: Any, process: Any) -> None:
+    deadline = time.monotonic() + 90
+    while not condition():
+        assert process.poll() is None, "the trainer ended early"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+class TestFailures:
+    """Each ends with its exit code, one sentence, and everything that was there before."""
+
+    @pytest.mark.slow
+    def test_the_log_on_a_full_disk(self, home: Home) -> None:
+        run = home.create("demo_llama")
+        run.metrics.unlink()
+        run.metrics.symlink_to("/dev/full")
+        process = home.trainer(run)
+        assert process.wait(120) == 7
+        status = status_of(run)
+        assert status.cause is not None
+        assert (status.state, status.cause.kind) == ("failed", "disk")
+        assert "no space left" in status.cause.message.lower()
+
+    @pytest.mark.slow
+    def test_a_checkpoint_on_a_full_disk_leaves_the_earlier_one_whole(self, home: Home) -> None:
+        run = home.create("demo_llama", "sft.save_steps=1", "sft.max_steps=5")
+        # Larger files than this cannot be written once the second step is done.
+        prelude = (
+            "import resource, inft.training.trainer as t\n"
+            "save = t.CaptionTrainer._save_checkpoint\n"
+            "def limited(self, *a, **k):\n"
+            "    if self.state.global_step == 2:\n"
+            "        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+            "    return save(self, *a, **k)\n"
+            "t.CaptionTrainer._save_checkpoint = limited\n"
+        )
+        process = home.trainer(run, prelude=prelude)
+        assert process.wait(120) == 7
+        status = status_of(run)
+        assert status.cause is not None
+        assert (status.state, status.cause.kind) == ("failed", "disk")
+        assert "earlier checkpoints" in status.cause.fix
+        (checkpoint,) = (Path(event["path"]) for event in events_of(run, "checkpoint"))
+        assert checkpoint.name == "checkpoint-1"
+        import safetensors.torch
+
+        assert safetensors.torch.load_file(checkpoint / "adapter_model.safetensors")
+
+    @pytest.mark.slow
+    def test_a_loss_that_is_no_number_stops_before_it_is_used(self, home: Home) -> None:
+        run = home.create("demo_llama", "sft.save_steps=1", "sft.max_steps=5")
+        prelude = (
+            "import torch, trl\n"
+            "compute = trl.SFTTrainer.compute_loss\n"
+            "def poisoned(self, *a, **k):\n"
+            "    loss = compute(self, *a, **k)\n"
+            "    return loss * float('nan') if self.state.global_step == 2 else loss\n"
+            "trl.SFTTrainer.compute_loss = poisoned\n"
+        )
+        assert home.trainer(run, prelude=prelude).wait(120) == 5
+        cause = status_of(run).cause
+        assert cause is not None
+        assert cause.kind == "diverged"
+        assert "step 3" in cause.message
+        assert len(events_of(run, "checkpoint")) == 2
+
+    def test_too_short_a_limit_says_how_much_is_needed(self, home: Home) -> None:
+        run = home.create("demo_aya", "basic.max_length=64")
+        assert run_to_end(run) == 2
+        cause = status_of(run).cause
+        assert cause is not None
+        assert "basic.max_length is 64" in cause.message
+
+    def test_a_missing_model_folder(self, home: Home) -> None:
+        run = home.create("demo_aya", "basic.model_source=folder", "basic.model_path=nowhere")
+        assert run_to_end(run) == 2
+        cause = status_of(run).cause
+        assert cause is not None
+        assert str(home.root / "nowhere") in cause.message
+
+    def test_targets_that_are_in_no_model(self, home: Home) -> None:
+        run = home.create("demo_aya", "lora.target_modules=qproj,wibble")
+        assert run_to_end(run) == 2
+        cause = status_of(run).cause
+        assert cause is not None
+        assert "qproj" in cause.message
+
+    def test_a_tracker_without_its_package(self, home: Home) -> None:
+        run = home.create("demo_aya", "sft.report_to=swanlab")
+        assert run_to_end(run) == 3
+        cause = status_of(run).cause
+        assert cause is not None
+        assert "swanlab" in cause.message
+
+    def test_fp16_without_a_gpu(self, home: Home) -> None:
+        run = home.create("demo_aya", "qlora.bnb_4bit_compute_dtype=float16")
+        assert run_to_end(run) == 3
+
+    def test_flash_on_llama_is_refused_with_the_reason(self, home: Home) -> None:
+        run = home.create("demo_llama", "basic.attn_impl=flash")
+        assert run_to_end(run) == 2
+        cause = status_of(run).cause
+        assert cause is not None
+        assert "cross-attention" in cause.message
+
+    def test_a_damaged_picture_is_skipped_and_counted(self, home: Home) -> None:
+        corpus = own_corpus(home.root / "corpus", damage=1)
+        run = home.create(
+            "demo_aya", "data.source=jsonl", f"data.path={corpus}", "sft.num_epochs=1", "sft.max_steps=20"
+        )
+        assert run_to_end(run) == 0
+        warnings = [event["message"] for event in events_of(run, "alert") if event["level"] == "warning"]
+        assert any("undecodable_image" in message and "line 1" in message for message in warnings)
+
+    def test_many_damaged_pictures_stop_the_run_with_the_list(self, home: Home) -> None:
+        corpus = own_corpus(home.root / "corpus", damage=12)
+        run = home.create("demo_aya", "data.source=jsonl", f"data.path={corpus}", "sft.max_steps=20")
+        assert run_to_end(run) == 6
+        cause = status_of(run).cause
+        assert cause is not None
+        assert "undecodable_image" in cause.fix
+
+
+def own_corpus(folder: Path, damage: int) -> Path:
+    """The demo's English and Sinhala rows, the pictures of the first `damage` of them cut off."""
+    shutil.copytree(DEMO / "images", folder / "images")
+    lines = (DEMO / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [row for row in map(json.loads, lines) if row["language"] in ("en", "si")]
+    for index, row in enumerate(rows):
+        if index < damage:
+            name = f"images/damaged-{index}.jpg"
+            (folder / name).write_bytes((DEMO / row["image"]).read_bytes()[:2000])
+            row["image"] = name
+    text = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    (folder / "train.jsonl").write_text(text + "\n", encoding="utf-8")
+    return folder
