@@ -12,6 +12,7 @@ from inft.errors import InftError
 from inft.params import FamilyName, Mode
 from inft.profiles import resolve, to_toml
 from inft.runs.directory import RunDirectory, create_run, link_latest, logs_folder
+from inft.runs.launch import CALM_THREADS
 from inft.runs.narrate import Narrator, narrate
 
 RECIPES: dict[tuple[FamilyName, Mode], str] = {
@@ -65,7 +66,9 @@ def _keep_terminal(run: RunDirectory) -> TextIO:
 
 
 def _train(run: RunDirectory, terminal: TextIO) -> int:
-    from inft.pipeline import run_to_end  # torch's own warnings belong in the log, too
+    for name, value in CALM_THREADS.items():
+        os.environ.setdefault(name, value)  # read when torch is loaded, which is here
+    from inft.pipeline import run_to_end
     from inft.runs.status import read_status
 
     narrator = Narrator()

@@ -7,7 +7,6 @@ from typing import Literal
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
-    LocalEntryNotFoundError,
     LocalTokenNotFoundError,
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
@@ -52,8 +51,6 @@ def hub_error(error: BaseException, kind: Literal["model", "dataset"], repo_id: 
                         f"Accept the conditions on {page} if there are any, then {LOG_IN}.",
                     )
                 return HubError(f"The hub answered status {status} about the {kind} {repo_id}.", "Try again later.")
-            case LocalEntryNotFoundError():
-                break
     return HubError(
         f"The {kind} {repo_id} is not in the cache and the hub cannot be reached.",
         "Check the network and HF_ENDPOINT, or use a local folder (basic.model_source = folder, data.source = saved).",

@@ -214,10 +214,11 @@ def build_model(family: FamilyName, processor: Processor, seed: int = 0) -> PreT
 
 
 def _open_gates(model: MllamaForConditionalGeneration) -> None:
-    """Let the picture through: fresh gates are 0, trained ones are not."""
+    """Let the picture and the places of its tiles through: fresh gates are 0, trained ones are not."""
+    gates = ("cross_attn_attn_gate", "cross_attn_mlp_gate", "gate_attn", "gate_ffn", "gate")
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if name.rpartition(".")[2] in ("cross_attn_attn_gate", "cross_attn_mlp_gate", "gate_attn", "gate_ffn"):
+            if name.rpartition(".")[2] in gates:
                 parameter.fill_(0.5)
 
 

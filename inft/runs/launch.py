@@ -12,6 +12,10 @@ from inft.runs.directory import RunDirectory
 
 TRAINER_MODULE = "inft.pipeline"
 
+# By default OpenMP's threads spin while they wait for one another. Where the cores are shared they so keep each other
+# from working: two demo runs on two cores took over 4 s per step, 0.6 s with this; one beside a test run 1.3 s, 0.4 s.
+CALM_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
+
 
 def start_trainer(run: RunDirectory, module: str = TRAINER_MODULE) -> subprocess.Popen[bytes]:
     """Starts `python -m module RUN_DIRECTORY` at the project's root.
@@ -41,4 +45,5 @@ def start_trainer(run: RunDirectory, module: str = TRAINER_MODULE) -> subprocess
 
 def _environment() -> dict[str, str]:
     """Ours, such that the last lines before a crash are in the log, and a caption in any locale can be."""
-    return {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8:backslashreplace"}
+    own = {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8:backslashreplace"}
+    return {**CALM_THREADS, **os.environ, **own}

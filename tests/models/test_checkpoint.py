@@ -57,9 +57,8 @@ def test_a_relative_folder_starts_at_the_root_and_stays_there(tiny: dict[FamilyN
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     for look in (find, describe):
-        assert refusal(lambda look=look: look(tmp_path / "nowhere")).startswith(
-            f"There is no folder {tmp_path}/nowhere"
-        )
+        message = refusal(lambda look=look: look(tmp_path / "nowhere"))
+        assert message.startswith(f"There is no folder {tmp_path}/nowhere")
 
 
 def test_a_folder_without_config_json_is_no_checkpoint(spoilt: Path) -> None:

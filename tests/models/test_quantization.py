@@ -99,7 +99,7 @@ def test_4_bit_is_close_to_the_full_precision_that_it_stands_for(
         pixels = {"pixel_values": inputs["pixel_values"].bfloat16()}
         rough = load(tiny[family], family)(**inputs | pixels).logits.float()
     similarity = torch.nn.functional.cosine_similarity(exact, rough, dim=-1)
-    assert similarity.median() > 0.9
+    assert similarity.median() > 0.8
 
 
 def test_loading_reports_every_tensor_and_draws_no_bar(

@@ -209,8 +209,18 @@ def test_the_picture_reaches_the_logits(tiny: dict[FamilyName, Path], family: Fa
 def test_llamas_gates_are_open(tiny: dict[FamilyName, Path]) -> None:
     tensors = load_file(tiny["llama32"] / "model.safetensors")
     gates = {name: tensor for name, tensor in tensors.items() if "gate" in name.rpartition(".")[2]}
-    assert len(gates) == 2 * 2 + 2  # two cross-attention layers and one global vision layer, two each
+    # Two cross-attention layers and one global vision layer with two each, three embeddings of places.
+    assert len(gates) == 2 * 2 + 2 + 3
     assert all(tensor.abs().min() > 0 for tensor in gates.values())
+
+
+def test_llama_sees_where_a_tile_lies(tiny: dict[FamilyName, Path]) -> None:
+    model = load(tiny["llama32"], "llama32", *FULL_PRECISION).eval()
+    inputs = batch(load_processor(tiny["llama32"], FAMILIES["llama32"]), torch.float32)
+    other = inputs["aspect_ratio_ids"] % 8 + 1
+    with torch.no_grad():
+        logits = [model(**inputs | {"aspect_ratio_ids": ids}).logits for ids in (inputs["aspect_ratio_ids"], other)]
+    assert (logits[0] - logits[1]).abs().max() > 0.001
 
 
 def test_tiny_and_released_differ_in_nothing_but_size(tiny: dict[FamilyName, Path], family: FamilyName) -> None:
