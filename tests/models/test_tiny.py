@@ -131,6 +131,7 @@ def test_processors_are_the_released_classes_on_pil(tiny: dict[FamilyName, Path]
     assert isinstance(aya.tokenizer, CohereTokenizer)
 
 
+@pytest.mark.slow
 def test_torchvision_is_never_imported(tiny: dict[FamilyName, Path]) -> None:
     command = [sys.executable, "-c", WITHOUT_TORCHVISION, str(tiny["llama32"]), str(tiny["aya"])]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

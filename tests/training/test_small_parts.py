@@ -1,0 +1,101 @@
+"""The trainer's small parts, each by itself."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+import torch
+from safetensors import SafetensorError
+from torch import nn
+
+from inft.errors import ConfigError, ExitCode, InftError
+from inft.models.registry import FAMILIES
+from inft.training.callbacks import GradientGuard, gradient_norms
+from inft.training.failures import named_cause
+from inft.training.meter import StepMeter
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_the_meter_tells_waiting_from_computing_and_leaves_out_pauses() -> None:
+    clock = Clock()
+    meter = StepMeter(clock)
+    for _ in range(2):
+        clock.now += 1.0  # waiting
+        meter.batches(1.0, rows=4, tokens=400, supervised=40)
+        clock.now += 3.0  # computing
+        meter.step()
+    clock.now += 10.0  # an evaluation
+    meter.pause(10.0)
+    figures = meter.take()
+    assert figures is not None
+    assert (figures.step_time_sec, figures.data_sec, figures.compute_sec) == (4.0, 1.0, 3.0)
+    assert (figures.samples_per_sec, figures.tokens_per_sec, figures.supervised_tokens) == (1.0, 100.0, 80)
+    assert meter.take() is None
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), ExitCode.OUT_OF_MEMORY, "GPU"),
+        (MemoryError(), ExitCode.OUT_OF_MEMORY, "host"),
+        (OSError(errno.ENOSPC, "No space left on device", "x"), ExitCode.DISK, "no space left"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), ExitCode.DISK, "quota"),
+        (SafetensorError("I/O error: No space left on device (os error 28)"), ExitCode.DISK, "disk is full"),
+        (RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0"), ExitCode.DISK, "disk"),
+        (ModuleNotFoundError("No module named 'peft'"), ExitCode.NOT_READY, "peft"),
+        (ConfigError("a", "b"), ExitCode.USAGE, "a"),
+        (ZeroDivisionError("division by zero"), ExitCode.INTERNAL, "ZeroDivisionError"),
+        (RuntimeError("shape mismatch"), ExitCode.INTERNAL, "shape mismatch"),
+    ],
+)
+def test_a_librarys_exception_gets_a_name(error: BaseException, code: ExitCode, says: str) -> None:
+    cause = named_cause(error, "/out")
+    assert cause.exit_code == code
+    assert says in cause.message
+    assert cause.fix
+
+
+class Adapted(nn.Module):
+    """Stands for a PEFT model: a parameter in the language model and one in the vision tower."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.base_model = nn.Module()
+        self.base_model.model = nn.Module()
+        self.base_model.model.model = nn.Module()
+        inner = self.base_model.model.model
+        inner.language_model = nn.Linear(2, 2, bias=False)
+        inner.vision_tower = nn.Linear(2, 2, bias=False)
+        self.language, self.vision = inner.language_model, inner.vision_tower
+
+
+def test_a_part_without_gradient_is_named() -> None:
+    model = Adapted()
+    model.language(torch.ones(1, 2)).sum().backward()
+    assert gradient_norms(model, FAMILIES["aya"]) == {"language": 2.0, "vision": 0.0}
+    with pytest.raises(InftError, match="vision adapters"):
+        GradientGuard(FAMILIES["aya"]).on_pre_optimizer_step(None, None, None, model=model)  # type: ignore[arg-type]
+
+
+def test_parts_with_gradients_pass_and_are_looked_at_once() -> None:
+    model = Adapted()
+    (model.language(torch.ones(1, 2)) + model.vision(torch.ones(1, 2))).sum().backward()
+    guard = GradientGuard(FAMILIES["aya"])
+    guard.on_pre_optimizer_step(None, None, None, model=model)  # type: ignore[arg-type]
+    model.zero_grad()
+    guard.on_pre_optimizer_step(None, None, None, model=model)  # type: ignore[arg-type]
+
+
+def test_a_frozen_part_needs_no_gradient() -> None:
+    model = Adapted()
+    model.vision.requires_grad_(False)
+    model.language(torch.ones(1, 2)).sum().backward()
+    assert gradient_norms(model, FAMILIES["aya"]) == {"language": 2.0}
