@@ -19,9 +19,8 @@ from benchmarks.full_size import write_corpus
 from inft.data.encoding import EncodingLimits
 from inft.data.images import open_image
 from inft.data.munichus import load_rows
-from inft.data.sources import demo_folder
 from inft.models.registry import FAMILIES
-from inft.models.tiny import RELEASED_TILE_PIXELS, build_processor
+from inft.models.tiny import RELEASED_TILE_PIXELS, build_processor, demo_texts
 from inft.params import LANGUAGE_NAMES, FamilyName, MUNIChusLoadConfig
 
 LIMITS = EncodingLimits(max_length=4096, article_chars=1200, article_tokens=None, include_title=False)
@@ -31,9 +30,7 @@ def measure(family: FamilyName, corpus: Path, rows: int, batch: int) -> dict[str
     """Collates `rows` rows in batches."""
     config = MUNIChusLoadConfig(source="jsonl", path=str(corpus))
     selection = load_rows(config, root=corpus, split="train")
-    lines = [json.loads(line) for line in (demo_folder() / "train.jsonl").open(encoding="utf-8")]
-    texts = [line[column] for line in lines for column in ("title", "content", "caption")]
-    processor = build_processor(family, texts, RELEASED_TILE_PIXELS[family])
+    processor = build_processor(family, demo_texts(), RELEASED_TILE_PIXELS[family])
     collator = FAMILIES[family].collator(processor, selection, LANGUAGE_NAMES, LIMITS)
     step = max(1, len(selection) // rows)
     numbers = [index * step % len(selection) for index in range(rows)]

@@ -23,7 +23,7 @@ from transformers import AutoModelForImageTextToText, GenerationConfig
 
 from inft.data.sources import demo_folder
 from inft.models.registry import FAMILIES
-from inft.models.tiny import RELEASED_TILE_PIXELS, build_processor
+from inft.models.tiny import RELEASED_TILE_PIXELS, build_processor, demo_texts
 from inft.params import FamilyName
 
 PHOTO_SIZE = (976, 549)  # most MUNIChus pictures
@@ -41,9 +41,7 @@ def write_corpus(folder: Path) -> None:
 
 def write_checkpoint(family: FamilyName, folder: Path) -> None:
     """A random checkpoint of the released architecture, with a small tokenizer learnt from the demo corpus."""
-    rows = [json.loads(line) for line in (demo_folder() / "train.jsonl").open(encoding="utf-8")]
-    texts = [row[column] for row in rows for column in ("title", "content", "caption")]
-    processor = build_processor(family, texts, RELEASED_TILE_PIXELS[family])
+    processor = build_processor(family, demo_texts(), RELEASED_TILE_PIXELS[family])
     config = FAMILIES[family].released_config()
     config.image_token_index = processor.image_token_id
     text = config.get_text_config()

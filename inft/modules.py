@@ -38,18 +38,13 @@ def show(config: Config, *, as_json: bool) -> None:
     """
     # Only here: a mistyped profile is told of at once, the libraries take seconds.
     with _quiet():
-        from inft.data.munichus import load_rows
         from inft.models.checkpoint import architecture
         from inft.models.inventory import take_inventory
         from inft.models.registry import FAMILIES
 
         family, root = FAMILIES[config.family], project_root()
 
-        def texts() -> Iterator[str]:
-            for row in load_rows(config.data, root=root, split=config.data.split):
-                yield from (row.title, row.content, row.caption)
-
-        inventory = take_inventory(architecture(config, family, root, texts), config, family)
+        inventory = take_inventory(architecture(config, family, root), config, family)
     if as_json:
         head = {
             "profile": config.profile,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -58,7 +58,9 @@ def train(config: Config, report: RunReport, root: Path, stop: StopRequest) -> E
     announce(report, "hardware", machine.text())
     check_precision(config.compute_dtype, machine)
     family = FAMILIES[config.family]
-    attention = choose_attention(config.basic.attn_impl, family, on_gpu=machine.on_gpu)
+    attention = choose_attention(
+        config.basic.attn_impl, family, on_gpu=machine.on_gpu, recompute=config.sft.gradient_checkpointing
+    )
     output_dir = inside(root, config.output_dir, config.output_dir_key)
     best_model_dir = inside(root, config.best_model_dir, config.best_model_dir_key)
     arguments = training_arguments(config, output_dir, on_gpu=machine.on_gpu)
@@ -67,7 +69,7 @@ def train(config: Config, report: RunReport, root: Path, stop: StopRequest) -> E
 
     rows = select(config, report, root, config.data.split)
     held_out = select(config, report, root, config.data.eval_split) if config.data.eval_split else None
-    checkpoint = fetch(config, family, report, root, rows)
+    checkpoint = fetch(config, family, report, root)
     collator = build_collator(config, family, checkpoint, rows)
     evaluation = build_collator(config, family, checkpoint, held_out) if held_out is not None else None
     check_supervision(collator)
@@ -135,16 +137,9 @@ def select(config: Config, report: RunReport, root: Path, split: str) -> Selecti
     return rows
 
 
-def fetch(config: Config, family: Family, report: RunReport, root: Path, rows: Selection) -> Checkpoint:
+def fetch(config: Config, family: Family, report: RunReport, root: Path) -> Checkpoint:
     """The base checkpoint on this machine's disk."""
-
-    def texts() -> Iterator[str]:
-        for row in rows:
-            yield from (row.title, row.content, row.caption)
-
-    return locate(
-        config, family, root, texts, progress=lambda done, total: report.stage("download", done, total, "bytes")
-    )
+    return locate(config, family, root, progress=lambda done, total: report.stage("download", done, total, "bytes"))
 
 
 def build_collator(config: Config, family: Family, checkpoint: Checkpoint, rows: Selection) -> CaptionCollator:

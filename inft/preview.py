@@ -253,17 +253,11 @@ def _of_language(config: Config, language: str) -> MUNIChusLoadConfig:
 
 def _collator(config: Config, rows: Selection, progress: Callable[[int, int | None], None]) -> CaptionCollator:
     from inft.data.encoding import EncodingLimits
-    from inft.data.munichus import load_rows
     from inft.models.checkpoint import load_processor, locate_processor
     from inft.models.registry import FAMILIES
 
-    def texts() -> Iterator[str]:
-        # From all that is trained on, whatever is previewed: a run will find and use the checkpoint made here.
-        for row in load_rows(config.data, root=project_root(), split=config.data.split):
-            yield from (row.title, row.content, row.caption)
-
     family = FAMILIES[config.family]
-    processor = load_processor(locate_processor(config, family, project_root(), texts, progress), family)
+    processor = load_processor(locate_processor(config, family, project_root(), progress), family)
     return family.collator(processor, rows, config.data.language_names, EncodingLimits.of(config))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from inft.data.encoding import IGNORE_INDEX, EncodedRow, EncodingLimits, Process
 from inft.data.munichus import Selection, load_rows
 from inft.data.rows import ImageRef, Row
 from inft.models.registry import FAMILIES
-from inft.models.tiny import TILE_PIXELS, build_processor
+from inft.models.tiny import TILE_PIXELS, build_processor, demo_texts
 from inft.params import LANGUAGE_NAMES, FamilyName, MUNIChusLoadConfig
 
 BOTH: tuple[FamilyName, ...] = ("llama32", "aya")
@@ -39,12 +39,6 @@ class Rows(list[Row]):
 def demo_rows(split: str) -> Selection:
     """The bundled corpus."""
     return load_rows(MUNIChusLoadConfig(source="demo"), root=Path("/"), split=split)
-
-
-def demo_texts() -> Iterator[str]:
-    """What the demo's tokenizers are learnt from."""
-    for row in demo_rows("train"):
-        yield from (row.title, row.content, row.caption)
 
 
 @cache

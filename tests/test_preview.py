@@ -28,7 +28,7 @@ from inft.preview import Piece, parts_of, pieces
 from inft.profiles import resolve
 from tests.data.corpora import picture, write_jsonl
 from tests.inft_tui.programs import Terminal
-from tests.processors import BOTH, ENDS, HEADERS, blank, collator, demo_rows, demo_texts, processor, some_row
+from tests.processors import BOTH, ENDS, HEADERS, blank, collator, demo_rows, processor, some_row
 from tests.stand_in_hub import nobody_listens, run_against, serving
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -40,7 +40,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the tiny checkpoints lie, made as the demo makes them."""
     folder = tmp_path_factory.mktemp("cache")
     for family in BOTH:
-        tiny_checkpoint(family, folder, demo_texts())
+        tiny_checkpoint(family, folder)
     return folder
 
 
@@ -85,7 +85,7 @@ def demo_row(config: Config, number: int, language: str | None = None) -> tuple[
 
 def expected_of(config: Config, row: Row, cache: Path) -> EncodedRow:
     """The encoding that a run would make, with the checkpoint that lies in the cache."""
-    folder = tiny_checkpoint(config.family, cache, demo_texts())
+    folder = tiny_checkpoint(config.family, cache)
     limits = EncodingLimits.of(config)
     family = FAMILIES[config.family]
     maker = family.collator(load_processor(folder, family), [row], LANGUAGE_NAMES, limits)

@@ -16,18 +16,24 @@ TRANSFORMERS_NAMES: dict[AttentionName, str] = {
 }
 
 
-def choose_attention(name: AttentionName, family: Family, *, on_gpu: bool) -> str:
+def choose_attention(name: AttentionName, family: Family, *, on_gpu: bool, recompute: bool) -> str:
     """The transformers name of the attention that the run uses.
 
     `auto` is `sdpa` on either family and any machine: exact, and PyTorch picks its fastest kernel for the masks it is
     given. (`eager` stores 1.23 GiB of scores per vision layer on Llama and runs out of memory on a 140 GB card.)
+
+    Args:
+        name: as configured.
+        family: the architecture.
+        on_gpu: whether there is a CUDA GPU.
+        recompute: whether activations are recomputed in the backward pass (`sft.gradient_checkpointing`).
 
     Raises:
         ConfigError: the kernels named cannot run on this model or machine; the message gives the reason.
     """
     if name == "auto":
         return TRANSFORMERS_NAMES["sdpa"]
-    reason = family.refused_attention.get(name) or _missing_on_machine(name, on_gpu=on_gpu)
+    reason = family.refused_attention.get(name) or _cannot_run(name, on_gpu=on_gpu, recompute=recompute)
     if reason:
         raise ConfigError(
             f"basic.attn_impl = {name!r} cannot be used with {family.title}: {reason}.",
@@ -36,11 +42,14 @@ def choose_attention(name: AttentionName, family: Family, *, on_gpu: bool) -> st
     return TRANSFORMERS_NAMES[name]
 
 
-def _missing_on_machine(name: AttentionName, *, on_gpu: bool) -> str | None:
+def _cannot_run(name: AttentionName, *, on_gpu: bool, recompute: bool) -> str | None:
     if name not in ("flex", "flash"):
         return None
     if not on_gpu:
         return "its kernels need a CUDA GPU for training, and none is visible"
+    if name == "flex" and recompute:
+        # Seen on an H200 with torch 2.11 and transformers 5.17: CheckpointError in the first backward pass.
+        return "its compiled kernels keep other tensors than sft.gradient_checkpointing recomputes"
     if name == "flash" and importlib.util.find_spec("flash_attn") is None:
         return "the package flash-attn is not installed"
     return None

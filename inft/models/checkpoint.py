@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,16 +48,13 @@ class Checkpoint:
     """What an adapter's configuration calls the base: the hub id, or the folder."""
 
 
-def locate(
-    config: Config, family: Family, root: Path, tiny_texts: Callable[[], Iterable[str]], progress: Progress
-) -> Checkpoint:
+def locate(config: Config, family: Family, root: Path, progress: Progress) -> Checkpoint:
     """The checkpoint that the configuration names, fetched first if need be.
 
     Args:
         config: `basic.model_source` decides.
         family: the architecture that it must have.
         root: the project's root, which a relative `basic.model_path` starts at.
-        tiny_texts: what a tiny checkpoint's tokenizer is learnt from, should it have to be made.
         progress: bytes fetched so far.
 
     Raises:
@@ -66,7 +63,7 @@ def locate(
     """
     basic = config.basic
     if basic.model_source == "tiny":
-        folder = tiny_checkpoint(family.name, cache_dir(), tiny_texts())
+        folder = tiny_checkpoint(family.name, cache_dir())
         return Checkpoint(folder, folder, str(folder))
     if basic.model_source == "folder":
         folder = inside(root, str(basic.model_path), "basic.model_path")
@@ -79,13 +76,11 @@ def locate(
     return Checkpoint(model, _fetch(config.processor_name, None, PROCESSOR_FILES, progress), config.model_name)
 
 
-def locate_processor(
-    config: Config, family: Family, root: Path, tiny_texts: Callable[[], Iterable[str]], progress: Progress
-) -> Path:
+def locate_processor(config: Config, family: Family, root: Path, progress: Progress) -> Path:
     """The folder of the checkpoint's processor; of one on the hub no weights are fetched. As `locate` otherwise."""
     basic = config.basic
     if basic.model_source == "tiny":
-        return tiny_checkpoint(family.name, cache_dir(), tiny_texts())
+        return tiny_checkpoint(family.name, cache_dir())
     if basic.model_source == "hub" and config.processor_name != config.model_name:
         return _fetch(config.processor_name, None, PROCESSOR_FILES, progress)
     if basic.model_source == "hub":
@@ -96,16 +91,13 @@ def locate_processor(
     return folder
 
 
-def architecture(
-    config: Config, family: Family, root: Path, tiny_texts: Callable[[], Iterable[str]]
-) -> PreTrainedConfig:
+def architecture(config: Config, family: Family, root: Path) -> PreTrainedConfig:
     """What the checkpoint that the configuration names says it is; of one on the hub only `config.json` is fetched.
 
     Args:
         config: `basic.model_source` decides.
         family: the architecture that it must have.
         root: the project's root, which a relative `basic.model_path` starts at.
-        tiny_texts: as for `locate`.
 
     Raises:
         ConfigError: no such folder, or no architecture of the family.
@@ -113,7 +105,7 @@ def architecture(
     """
     basic = config.basic
     if basic.model_source == "tiny":
-        folder = tiny_checkpoint(family.name, cache_dir(), tiny_texts())
+        folder = tiny_checkpoint(family.name, cache_dir())
     elif basic.model_source == "folder":
         folder = inside(root, str(basic.model_path), "basic.model_path")
     else:

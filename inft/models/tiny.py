@@ -36,6 +36,7 @@ from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2Im
 from transformers.models.mllama.image_processing_pil_mllama import MllamaImageProcessorPil
 
 from inft.data.encoding import Processor
+from inft.data.sources import demo_folder
 from inft.models.chat_templates import AYA_TEMPLATE, LLAMA32_TEMPLATE
 from inft.params import FamilyName
 
@@ -88,13 +89,18 @@ LLAMA_WORDS = (
 )
 
 
-def tiny_checkpoint(family: FamilyName, cache: Path, texts: Iterable[str]) -> Path:
+def demo_texts() -> list[str]:
+    """Every title, article and caption that the bundled corpus trains on; what tiny tokenizers are learnt from."""
+    rows = map(json.loads, _demo_rows().decode("utf-8").splitlines())
+    return [row[column] for row in rows for column in ("title", "content", "caption")]
+
+
+def tiny_checkpoint(family: FamilyName, cache: Path) -> Path:
     """The folder of the tiny checkpoint, made there first if it is missing.
 
     Args:
         family: which architecture.
         cache: folder that holds one checkpoint per family and recipe.
-        texts: what the tokenizer learns its pieces from; read only when the checkpoint is made.
     """
     folder = cache / "tiny" / f"{family}-{_recipe_digest()}"
     if folder.is_dir():
@@ -102,7 +108,7 @@ def tiny_checkpoint(family: FamilyName, cache: Path, texts: Iterable[str]) -> Pa
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        processor = build_processor(family, texts, TILE_PIXELS[family])
+        processor = build_processor(family, demo_texts(), TILE_PIXELS[family])
         processor.save_pretrained(aside)
         build_model(family, processor).save_pretrained(aside)
         os.rename(aside, folder)
@@ -271,6 +277,10 @@ def _trainer(control_tokens: tuple[str, ...] = ()) -> trainers.BpeTrainer:
 
 
 def _recipe_digest() -> str:
-    """Changes with this module, its templates and transformers, so that no stale checkpoint is ever loaded."""
+    """Changes with all that a checkpoint is made from, so that no stale one is ever loaded."""
     source = inspect.getsource(sys.modules[__name__]) + LLAMA32_TEMPLATE + AYA_TEMPLATE + transformers.__version__
-    return hashlib.sha256(source.encode()).hexdigest()[:12]
+    return hashlib.sha256(source.encode() + _demo_rows()).hexdigest()[:12]
+
+
+def _demo_rows() -> bytes:
+    return (demo_folder() / "train.jsonl").read_bytes()

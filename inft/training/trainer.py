@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import datasets
@@ -65,6 +66,8 @@ class CaptionTrainer(SFTTrainer):
         )
         # TRL casts adapters of a quantised base to bf16, whose 8 bits of mantissa lose most of an update at 1e-4.
         set_adapter_dtype(self.model, adapter_dtype)
+        # PEFT would ask the hub at every save whether the base's vocabulary was resized; ours never is.
+        self.model.save_pretrained = partial(self.model.save_pretrained, save_embedding_layers=False)
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[dict[str, Any]], num_batches: int, device: torch.device

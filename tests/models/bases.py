@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +16,16 @@ from transformers import PreTrainedModel
 
 from inft.config import Config
 from inft.data.encoding import Processor
-from inft.data.munichus import load_rows
 from inft.models.checkpoint import Checkpoint
 from inft.models.family import Family
 from inft.models.quantization import load_base
 from inft.models.registry import FAMILIES
-from inft.params import FamilyName, MUNIChusLoadConfig
+from inft.params import FamilyName
 from inft.profiles import resolve
 
 DEMOS: dict[FamilyName, str] = {"llama32": "demo_llama", "aya": "demo_aya"}
 
 FULL_PRECISION = ("qlora.load_in_4bit=false", "basic.dtype=float32")
-
-
-@cache
-def demo_texts() -> tuple[str, ...]:
-    """What the demo's tokenizers are learnt from."""
-    rows = load_rows(MUNIChusLoadConfig(source="demo"), root=Path.cwd(), split="train")
-    return tuple(text for row in rows for text in (row.title, row.content, row.caption))
 
 
 def demo(family: FamilyName, *overrides: str) -> tuple[Config, Family]:

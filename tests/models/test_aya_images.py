@@ -11,9 +11,9 @@ from inft.data.collators import AyaCollator
 from inft.data.encoding import Processor
 from inft.models.checkpoint import load_processor
 from inft.models.registry import FAMILIES
-from inft.models.tiny import RELEASED_TILE_PIXELS, build_processor
+from inft.models.tiny import RELEASED_TILE_PIXELS, build_processor, demo_texts
 from inft.params import FamilyName
-from tests.models.bases import FULL_PRECISION, conversation, demo_texts, load, picture
+from tests.models.bases import FULL_PRECISION, conversation, load, picture
 
 SHAPES = {"wide": (976, 549), "tall": (400, 900), "square": (500, 500), "tiny": (23, 17), "panorama": (2400, 200)}
 

@@ -21,12 +21,12 @@ OTHER: dict[FamilyName, FamilyName] = {"llama32": "aya", "aya": "llama32"}
 def find(folder: Path | str, family: FamilyName = "aya", root: Path = Path("/")) -> Checkpoint:
     """What `locate` makes of a folder."""
     config, described = demo(family, "basic.model_source=folder", f"basic.model_path={folder}")
-    return locate(config, described, root, tuple, progress=lambda done, total: None)
+    return locate(config, described, root, progress=lambda done, total: None)
 
 
 def describe(folder: Path, family: FamilyName = "aya") -> object:
     config, described = demo(family, "basic.model_source=folder", f"basic.model_path={folder}")
-    return architecture(config, described, Path("/"), tuple)
+    return architecture(config, described, Path("/"))
 
 
 def refusal(action: Callable[[], object]) -> str:

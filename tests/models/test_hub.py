@@ -36,13 +36,13 @@ for line in sys.stdin:
     family, progress = FAMILIES["aya"], []
     try:
         if asked["weights"]:
-            found = locate(config, family, Path("/"), tuple, lambda done, total: progress.append((done, total)))
+            found = locate(config, family, Path("/"), lambda done, total: progress.append((done, total)))
             processor = load_processor(found.processor, family)
             answer = {"model": str(found.model), "processor": str(found.processor), "name": found.name}
             answer |= {"class": type(processor).__name__, "progress": progress}
             answer["files"] = sorted(path.name for path in found.model.iterdir())
         else:
-            answer = {"hidden_size": architecture(config, family, Path("/"), tuple).get_text_config().hidden_size}
+            answer = {"hidden_size": architecture(config, family, Path("/")).get_text_config().hidden_size}
     except InftError as error:
         answer = {"exit_code": int(error.exit_code), "message": error.message, "fix": error.fix}
     print(json.dumps(answer), flush=True)

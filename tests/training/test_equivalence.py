@@ -36,7 +36,7 @@ class Built:
         family = FAMILIES[self.config.family]
         self.report = RunReport(home.create(profile, *settings))
         rows = pipeline.select(self.config, self.report, home.root, "train")
-        checkpoint = pipeline.fetch(self.config, family, self.report, home.root, rows)
+        checkpoint = pipeline.fetch(self.config, family, self.report, home.root)
         self.collator: CaptionCollator = pipeline.build_collator(self.config, family, checkpoint, rows)
         torch.manual_seed(7)
         self.model, self.table = pipeline.build_model(

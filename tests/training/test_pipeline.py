@@ -31,7 +31,7 @@ def reloaded_logits(home: Home, run: RunDirectory, adapters: Path | None, batch:
     """Logits of a freshly loaded base, with the saved adapters on it if there are any."""
     config = load_config(run.config_toml)
     family = FAMILIES[config.family]
-    checkpoint = pipeline.fetch(config, family, None, home.root, None)  # type: ignore[arg-type]  # it is in the cache
+    checkpoint = pipeline.fetch(config, family, None, home.root)  # type: ignore[arg-type]  # nothing is downloaded
     model = load_base(
         config, family, checkpoint, device=torch.device("cpu"), attention="sdpa", progress=lambda done, total: None
     )
