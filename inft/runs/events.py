@@ -1,7 +1,7 @@
 """The events of `metrics.jsonl`, built by pure functions; the contract is section 3 of the design.
 
 Every event has `ts` and `event`. A key that is not in a signature may be added by keyword: readers take an unknown
-numeric key as one more figure to show. Non-finite numbers may be passed; `JsonlWriter` writes them as null.
+numeric key as one more figure to show. Non-finite numbers may be passed; `JsonlLogger` writes them as null.
 """
 
 from __future__ import annotations

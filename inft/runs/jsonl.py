@@ -57,7 +57,7 @@ def strict(record: Mapping[str, object]) -> Record:
     return plain
 
 
-class JsonlWriter:
+class JsonlLogger:
     """Appends records to a file, each as one whole line in one write.
 
     Safe to share between the threads of one process. A file belongs to one process.
@@ -96,7 +96,7 @@ class JsonlWriter:
                 os.close(self._descriptor)
                 self._descriptor = -1
 
-    def __enter__(self) -> JsonlWriter:
+    def __enter__(self) -> JsonlLogger:
         return self
 
     def __exit__(

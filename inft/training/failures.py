@@ -8,6 +8,7 @@ import torch
 from safetensors import SafetensorError
 
 from inft.errors import DISK_ERRNOS, DiskError, InftError, NotReadyError, OutOfMemoryError, disk_error
+from inft.training.arguments import TRACKER_PACKAGES
 
 _DISK_FULL = re.compile(
     r"No space left on device|Disk quota exceeded|File too large|Read-only file system|os error (28|122|27|30)\b"
@@ -40,6 +41,11 @@ def named_cause(error: BaseException, output_dir: str) -> InftError:
         return DiskError(
             f"Could not write {output_dir}: the disk is full or over its quota.",
             "Free space there, or point the sft.*_dir folders at another disk; earlier checkpoints are intact.",
+        )
+    if type(error).__module__.partition(".")[0] in TRACKER_PACKAGES.values():
+        return NotReadyError(
+            f"The tracking service refused the run: {_first_line(error)}",
+            'Log in to it on this machine, or set sft.report_to = "none".',
         )
     if isinstance(error, PermissionError):
         return disk_error(error, error.filename or output_dir)

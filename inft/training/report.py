@@ -10,7 +10,7 @@ from dataclasses import replace
 from inft.errors import ExitCode, InftError
 from inft.runs import events
 from inft.runs.directory import RunDirectory
-from inft.runs.jsonl import JsonlWriter, Record
+from inft.runs.jsonl import JsonlLogger, Record
 from inft.runs.status import Cause, Pids, RunState, Status, StatusFile, this_process
 
 Listener = Callable[[Record], None]
@@ -28,8 +28,8 @@ class RunReport:
     """
 
     def __init__(self, run: RunDirectory, listeners: Iterable[Listener] = ()) -> None:
-        self._metrics = JsonlWriter(run.metrics)
-        self._samples = JsonlWriter(run.samples)
+        self._metrics = JsonlLogger(run.metrics)
+        self._samples = JsonlLogger(run.samples)
         self._status_file = StatusFile(run.status_json)
         self._status = Status(state="starting", pids=Pids(trainer=this_process()))
         self._listeners = tuple(listeners)

@@ -36,6 +36,7 @@ def generation_config(basic: BasicParams, model: PeftModel, pad_token_id: int) -
         do_sample=basic.gen_do_sample,
         num_beams=basic.gen_num_beams,
         max_new_tokens=basic.gen_max_new_tokens,
+        use_cache=True,  # the model's own setting is off, for training
         bos_token_id=model.generation_config.bos_token_id,
         eos_token_id=model.generation_config.eos_token_id,
         pad_token_id=pad_token_id,
@@ -71,7 +72,7 @@ def sample_captions(
             continue
         batch = {name: tensor.to(model.device) for name, tensor in collator.pad_prompts(list(prompts.values())).items()}
         with torch.inference_mode(), torch.autocast(model.device.type, dtype=model.dtype):
-            ids = model.generate(**batch, generation_config=settings, use_cache=True)
+            ids = model.generate(**batch, generation_config=settings)
         captions = tokenizer.batch_decode(ids[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
         for number, caption in zip(prompts, captions, strict=True):
             row = collator.corpus[number]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoConfig, AyaVisionProcessor, CohereTokenizer, MllamaProcessor
+from transformers import AutoConfig, AyaVisionProcessor, CohereTokenizer, MllamaProcessor, PreTrainedModel
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
 from transformers.models.mllama.image_processing_pil_mllama import MllamaImageProcessorPil
 
@@ -31,7 +32,7 @@ cache, go = map(Path, sys.argv[1:])
 print("ready", flush=True)
 while not go.exists():
     time.sleep(0.001)
-print(tiny_checkpoint("llama32", cache, ["some text, some words"] * 10))
+print(tiny_checkpoint("llama32", cache))
 """
 
 WITHOUT_TORCHVISION = """
@@ -57,12 +58,13 @@ def test_a_checkpoint_is_made_once(tmp_path: Path, family: FamilyName) -> None:
     assert list(folder.parent.iterdir()) == [folder]
 
 
-def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
-    def broken() -> str:
-        raise RuntimeError("the corpus cannot be read")
+def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: object, **kwargs: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(RuntimeError):
-        tiny_checkpoint("aya", tmp_path, (broken() for _ in range(1)))
+    monkeypatch.setattr(PreTrainedModel, "save_pretrained", full)
+    with pytest.raises(OSError, match="No space left"):
+        tiny_checkpoint("aya", tmp_path)
     assert list((tmp_path / "tiny").iterdir()) == []
 
 

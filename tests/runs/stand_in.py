@@ -14,7 +14,7 @@ from types import FrameType
 
 from inft.runs import events
 from inft.runs.directory import RunDirectory
-from inft.runs.jsonl import JsonlWriter
+from inft.runs.jsonl import JsonlLogger
 from inft.runs.status import Cause, Pids, Status, StatusFile, this_process
 
 MODULE = "tests.runs.stand_in"
@@ -55,7 +55,7 @@ def main() -> int:
         return 0
     run = RunDirectory(Path(sys.argv[1]))
     signal.signal(signal.SIGTERM, _stop)
-    with JsonlWriter(run.metrics) as metrics:
+    with JsonlLogger(run.metrics) as metrics:
         try:
             return _work(behaviour, metrics, StatusFile(run.status_json))
         except Stopped:
@@ -64,7 +64,7 @@ def main() -> int:
             return 130
 
 
-def _work(behaviour: str, metrics: JsonlWriter, status: StatusFile) -> int:
+def _work(behaviour: str, metrics: JsonlLogger, status: StatusFile) -> int:
     pids = Pids(trainer=this_process())
     status.write(Status("loading", pids))
     for name, unit in (("download", "bytes"), ("weights", "shards"), ("data", "rows")):

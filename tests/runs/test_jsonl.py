@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from inft.errors import DiskError
-from inft.runs.jsonl import MAX_LINE_BYTES, JsonlReader, JsonlWriter, strict
+from inft.runs.jsonl import MAX_LINE_BYTES, JsonlLogger, JsonlReader, strict
 
 
 def records(path: Path) -> list[object]:
@@ -31,7 +31,7 @@ class Half:
 class TestWriter:
     def test_every_record_is_one_line_of_json(self, tmp_path: Path) -> None:
         path = tmp_path / "m.jsonl"
-        with JsonlWriter(path) as writer:
+        with JsonlLogger(path) as writer:
             writer.write({"text": 'රතු "x"\n\u2028{', "n": 1, "x": 0.5, "none": None, "yes": True})
             writer.write({"list": [1, (2, "a")], "nested": {"b": 1.5}, "path": tmp_path, "half": Half(0.25)})
         assert path.read_bytes().count(b"\n") == 2
@@ -46,7 +46,7 @@ class TestWriter:
 
     def test_what_is_not_finite_becomes_null_and_is_named(self, tmp_path: Path) -> None:
         path = tmp_path / "m.jsonl"
-        with JsonlWriter(path) as writer:
+        with JsonlLogger(path) as writer:
             writer.write(
                 {"loss": math.nan, "grad_norm": math.inf, "lr": 1.0, "deep": [-math.inf], "half": Half(math.nan)}
             )
@@ -63,24 +63,24 @@ class TestWriter:
 
     def test_no_token_is_written(self, tmp_path: Path) -> None:
         path, token = tmp_path / "m.jsonl", "hf_" + "aB3" * 12
-        with JsonlWriter(path) as writer:
+        with JsonlLogger(path) as writer:
             writer.write({"message": f"401 for {token}", "deep": {"list": [token]}, token: 1})
         assert token not in path.read_text()
         assert path.read_text().count("hf_***") == 3
 
     def test_a_file_name_that_is_no_text_can_be_written(self, tmp_path: Path) -> None:
-        with JsonlWriter(tmp_path / "m.jsonl") as writer:
+        with JsonlLogger(tmp_path / "m.jsonl") as writer:
             writer.write({"image": os.fsdecode(b"caf\xe9.jpg")})
         assert records(tmp_path / "m.jsonl") == [{"image": "caf\\udce9.jpg"}]
 
     def test_what_json_cannot_express_is_our_defect(self, tmp_path: Path) -> None:
-        with JsonlWriter(tmp_path / "m.jsonl") as writer, pytest.raises(TypeError, match="object"):
+        with JsonlLogger(tmp_path / "m.jsonl") as writer, pytest.raises(TypeError, match="object"):
             writer.write({"x": object()})
 
     def test_it_appends_behind_a_line_that_a_killed_writer_left_half(self, tmp_path: Path) -> None:
         path = tmp_path / "m.jsonl"
         path.write_text('{"a": 1}\n{"a": ')
-        with JsonlWriter(path) as writer:
+        with JsonlLogger(path) as writer:
             writer.write({"a": 2})
             writer.write({"a": 3})
         with JsonlReader(path) as reader:
@@ -90,7 +90,7 @@ class TestWriter:
 
     def test_threads_do_not_mix_their_lines(self, tmp_path: Path) -> None:
         path = tmp_path / "m.jsonl"
-        with JsonlWriter(path) as writer:
+        with JsonlLogger(path) as writer:
             threads = [
                 threading.Thread(target=lambda n=n: [writer.write({"n": n, "x": "y" * 5000}) for _ in range(50)])
                 for n in range(4)
@@ -108,9 +108,9 @@ class TestWriter:
 import resource, sys
 from pathlib import Path
 from inft.errors import DiskError
-from inft.runs.jsonl import JsonlWriter
+from inft.runs.jsonl import JsonlLogger
 resource.setrlimit(resource.RLIMIT_FSIZE, (250, resource.RLIM_INFINITY))
-writer = JsonlWriter(Path(sys.argv[1]))
+writer = JsonlLogger(Path(sys.argv[1]))
 for number in range(10):
     try:
         writer.write({"number": number, "x": "y" * 80})
@@ -129,12 +129,12 @@ writer.write({"number": "after"})
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
     def test_no_space_left_is_said(self, tmp_path: Path) -> None:
         (tmp_path / "m.jsonl").symlink_to("/dev/full")
-        with JsonlWriter(tmp_path / "m.jsonl") as writer, pytest.raises(DiskError, match="no space left"):
+        with JsonlLogger(tmp_path / "m.jsonl") as writer, pytest.raises(DiskError, match="no space left"):
             writer.write({"a": 1})
 
     def test_a_folder_that_is_not_there_is_said(self, tmp_path: Path) -> None:
         with pytest.raises(DiskError, match=r"m\.jsonl"):
-            JsonlWriter(tmp_path / "nowhere" / "m.jsonl")
+            JsonlLogger(tmp_path / "nowhere" / "m.jsonl")
 
     def test_strict_keeps_what_was_already_named(self) -> None:
         assert strict({"loss": None, "x": math.nan, "nonfinite": ["loss"]})["nonfinite"] == ["loss", "x"]

@@ -41,6 +41,13 @@ def test_the_meter_tells_waiting_from_computing_and_leaves_out_pauses() -> None:
     assert meter.take() is None
 
 
+class UsageError(Exception):
+    """As wandb raises it without a login."""
+
+
+UsageError.__module__ = "wandb.errors.errors"
+
+
 @pytest.mark.parametrize(
     ("error", "code", "says"),
     [
@@ -52,6 +59,7 @@ def test_the_meter_tells_waiting_from_computing_and_leaves_out_pauses() -> None:
         (RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0"), ExitCode.DISK, "disk"),
         (ModuleNotFoundError("No module named 'peft'"), ExitCode.NOT_READY, "peft"),
         (ConfigError("a", "b"), ExitCode.USAGE, "a"),
+        (UsageError("api_key not configured (no-tty)"), ExitCode.NOT_READY, "api_key not configured"),
         (ZeroDivisionError("division by zero"), ExitCode.INTERNAL, "ZeroDivisionError"),
         (RuntimeError("shape mismatch"), ExitCode.INTERNAL, "shape mismatch"),
     ],
