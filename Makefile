@@ -16,7 +16,7 @@ demo: .venv/.train
 
 # One thread a process: several test processes with a pool of threads each are slower than without.
 test: .venv/.dev
-	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: .venv/.dev
 	$(BIN)/ruff format --check .
