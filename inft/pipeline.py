@@ -120,7 +120,7 @@ def train(config: Config, report: RunReport, root: Path, stop: StopRequest) -> E
 def announce(report: RunReport, kind: str, text: str, level: events.AlertLevel = "info") -> None:
     """A fact about the run, for `console.log` and for whoever follows its events."""
     print(text, flush=True)
-    one_line = "; ".join(line.strip() for line in text.splitlines())
+    one_line = "; ".join(" ".join(line.split()) for line in text.splitlines())
     report.event(events.alert(level=level, kind=kind, message=one_line, fix=""))
 
 
