@@ -41,6 +41,6 @@ def summary_lines(
     if state.samples:
         lines += ["", "Captions by the trained model, and the corpus's own:"]
         for sample in state.samples:
-            lines.append(f"  {sample.language:<4} {sample.caption}")
+            lines.append(f"  {sample.language:<4} {sample.caption or '(nothing)'}")
             lines.append(f"       {sample.reference}")
     return [visible(redact(line)) for line in lines]
