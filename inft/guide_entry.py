@@ -34,7 +34,7 @@ def run_guide(family: FamilyName, program: str, arguments: Sequence[str]) -> int
     Returns:
         The run's exit code.
     """
-    parser = argparse.ArgumentParser(prog=program, description=f"QLoRA fine-tuning of {family} as the guide has it.")
+    parser = argparse.ArgumentParser(prog=program, description="QLoRA fine-tuning as the guide has it.")
     parser.add_argument("--training-mode", choices=["basic", "advanced"], default="basic", help="default: basic")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a parameter, as in sft.lr=1e-4; repeatable"
@@ -75,7 +75,7 @@ def _train(run: RunDirectory, terminal: TextIO) -> int:
 
     def tell(event: dict[str, object]) -> None:
         line = narrator.line(event)
-        if line is not None:
+        if line is not None and event.get("level") != "error":  # the end, below, says it with the way out
             print(line, file=terminal, flush=True)
 
     code = run_to_end(run, [tell])

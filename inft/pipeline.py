@@ -28,9 +28,11 @@ from inft.models.registry import FAMILIES
 from inft.profiles import load_config
 from inft.project import inside, project_root
 from inft.runs import events
+from inft.runs.clock import utc_now
 from inft.runs.directory import RunDirectory
 from inft.training.arguments import training_arguments
 from inft.training.callbacks import GradientGuard, StopRequest, TrainerLoggingCallback
+from inft.training.earlier import set_adapters_aside, set_checkpoints_aside
 from inft.training.failures import named_cause
 from inft.training.meter import StepMeter
 from inft.training.precision import Machine, check_precision, this_machine, use_one_gpu
@@ -94,11 +96,16 @@ def train(config: Config, report: RunReport, root: Path, stop: StopRequest) -> E
             *early_stopping(config),
         ],
     )
+    began = utc_now()
+    tell_aside(report, set_checkpoints_aside(output_dir, began))
     with stop.deferred():
         trainer.train()
-        report_skips(ledger, report)
-        ledger.check(final=True)
+        tell_aside(report, set_adapters_aside(best_model_dir, began))
         save(trainer, collator, best_model_dir, report)
+    if ledger.report().too_many():
+        announce(report, "saved", f"The adapters as they were trained are in {best_model_dir}.", "warning")
+    ledger.check(final=True)
+    report_skips(ledger, report)
     end: events.EndState = "finished" if stop.signal is None else "stopped"
     step = trainer.state.global_step
     if end == "finished":
@@ -122,6 +129,12 @@ def announce(report: RunReport, kind: str, text: str, level: events.AlertLevel =
     print(text, flush=True)
     one_line = "; ".join(" ".join(line.split()) for line in text.splitlines())
     report.event(events.alert(level=level, kind=kind, message=one_line, fix=""))
+
+
+def tell_aside(report: RunReport, folder: Path | None) -> None:
+    """Says where an earlier run's results are now."""
+    if folder is not None:
+        announce(report, "earlier", f"Results of an earlier run were moved to {folder}.", "warning")
 
 
 def select(config: Config, report: RunReport, root: Path, split: str) -> Selection:

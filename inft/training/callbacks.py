@@ -60,8 +60,9 @@ class TrainerLoggingCallback(TrainerCallback):
         )
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """One optimiser step is done."""
+        """One optimiser step is done; the last one is always logged."""
         self._meter.step()
+        control.should_log |= state.global_step >= state.max_steps
         self._report.progress(state.global_step, state.max_steps)
 
     def on_log(
@@ -200,6 +201,7 @@ class StopRequest(TrainerCallback):
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Asks the Trainer to save and end."""
         if self.signal is not None:
+            control.should_log = True
             control.should_save = True
             control.should_training_stop = True
 

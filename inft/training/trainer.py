@@ -55,6 +55,8 @@ class CaptionTrainer(SFTTrainer):
         self._meter = meter
         self._report = report
         self._ledger = ledger
+        self._skipped_places: set[str] = set()
+        self._rows_to_see = len(collator.corpus) + (0 if evaluation is None else len(evaluation.corpus))
         super().__init__(
             model=model,
             args=args,
@@ -122,12 +124,16 @@ class CaptionTrainer(SFTTrainer):
         return super().prediction_step(model, inputs, *args, **kwargs)
 
     def _account(self, batch: dict[str, Any]) -> None:
-        """Takes the skipped rows out of a batch and counts them."""
+        """Takes the skipped rows out of a batch and counts them, each row once however often it comes round."""
         skipped: list[SkippedRow] = batch.pop(SKIPPED_KEY, [])
-        self._ledger.seen(len(batch["input_ids"]) + len(skipped))
-        for row in skipped:
+        passing = len(batch["input_ids"]) + len(skipped)
+        self._ledger.seen(min(passing, self._rows_to_see))
+        self._rows_to_see -= min(passing, self._rows_to_see)
+        new = [row for row in skipped if row.place not in self._skipped_places]
+        self._skipped_places.update(row.place for row in new)
+        for row in new:
             self._ledger.record(row.cause, row.language, row.place)
-        if skipped:
+        if new:
             self._ledger.check()
 
 

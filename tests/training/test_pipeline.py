@@ -175,6 +175,29 @@ def wait_for(condition: Any, process: Any) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
+def test_a_later_run_leaves_an_earlier_runs_results_alone(home: Home) -> None:
+    first, second = (home.create("demo_aya", "sft.save_total_limit=1", f"sft.max_steps={steps}") for steps in (3, 2))
+    outputs = home.root / "outputs/demo_aya"
+    assert run_to_end(first) == 0
+    adapters = (outputs / "best/adapter_model.safetensors").read_bytes()
+    assert run_to_end(second) == 0
+    (checkpoint,) = outputs.glob("checkpoints/earlier-*/checkpoint-3")
+    assert (checkpoint / "adapter_model.safetensors").is_file()
+    (earlier,) = outputs.glob("best-earlier-*")
+    assert (earlier / "adapter_model.safetensors").read_bytes() == adapters
+    assert (outputs / "best/adapter_model.safetensors").read_bytes() != adapters
+    moved = [event for event in events_of(second, "alert") if event["kind"] == "earlier"]
+    assert len(moved) == 2
+
+
+@pytest.mark.slow
+def test_the_last_step_is_logged_whatever_the_cadence(home: Home) -> None:
+    run = home.create("demo_aya", "sft.logging_steps=50")
+    assert run_to_end(run) == 0
+    assert [event["global_step"] for event in events_of(run, "log")] == [1, 3]
+
+
 class TestFailures:
     """Each ends with its exit code, one sentence, and everything that was there before."""
 
@@ -288,6 +311,10 @@ class TestFailures:
         cause = status_of(run).cause
         assert cause is not None
         assert "undecodable_image" in cause.fix
+        assert "36 rows seen, 12 skipped" in cause.fix, "each row is counted once, however many epochs there are"
+        saved = home.root / "outputs/demo_aya/best"
+        assert (saved / "adapter_model.safetensors").is_file(), "what was trained is not thrown away"
+        assert any(str(saved) in event["message"] for event in events_of(run, "alert"))
 
 
 def own_corpus(folder: Path, damage: int) -> Path:
