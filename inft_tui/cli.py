@@ -59,6 +59,8 @@ def top(
     if version:
         raise typer.Exit(exit_code_of(_say_version))
     if not (headless or dry_run):
+        if profile is not None:
+            raise typer.Exit(exit_code_of(_refuse_bare_profile, as_json=as_json))
         err(context.get_help())
         err("\nThere is no interactive console yet: use --headless with --profile, or a command.")
         raise typer.Exit(ExitCode.USAGE)
@@ -118,6 +120,12 @@ def _start(profile: str | None, overrides: list[str], dry_run: bool, as_json: bo
 
     training_modules.require_training_libraries()
     return headless.run(headless.Request(profile, overrides, sys.argv, as_json=as_json, detach=detach))
+
+
+def _refuse_bare_profile() -> int:
+    raise ConfigError(
+        "--profile alone starts nothing.", "Add --headless to start the run, or --dry-run to see what would run."
+    )
 
 
 def _refuse_mixture(command: str) -> Callable[[], int]:

@@ -42,11 +42,17 @@ def test_version() -> None:
 
 
 def test_without_options_there_is_help_and_no_console_yet(project: Path) -> None:
-    for arguments in ([], ["--profile", "small"]):
-        done = inft_tui(*arguments)
-        assert (done.returncode, done.stdout) == (2, "")
-        assert "Usage: inft-tui" in done.stderr
-        assert "no interactive console yet" in done.stderr
+    done = inft_tui()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Usage: inft-tui" in done.stderr
+    assert "no interactive console yet" in done.stderr
+
+
+def test_a_profile_alone_is_told_what_is_missing(project: Path) -> None:
+    done = inft_tui("--profile", "small")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: --profile alone starts nothing.")
+    assert "--headless" in done.stderr
 
 
 @pytest.mark.parametrize("option", ["--headless", "--dry-run"])
