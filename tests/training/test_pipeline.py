@@ -55,6 +55,8 @@ def test_a_run_leaves_what_the_design_promises(
         save(trainer, collator, folder, report)
         batch = {name: value for name, value in collator([{"row": 3}, {"row": 20}]).items() if name != "labels"}
         model = trainer.model.eval()
+        dtypes = {parameter.dtype for parameter in model.parameters() if parameter.requires_grad}
+        assert dtypes == {torch.float32}, "TRL casts them to bf16 behind one's back"
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
             kept.update(batch=batch, logits=model(**batch).logits.float(), folder=folder)
 
