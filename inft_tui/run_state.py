@@ -51,7 +51,6 @@ class RunState:
         samples_per_sec: of the newest log line.
         samples: captions, in the order of their coming.
         errors: alerts of level error.
-        training_sec: seconds of training, by the trainer's own clock; None until it ended.
         best_model_dir: where the adapters lie, once they do.
     """
 
@@ -62,7 +61,6 @@ class RunState:
     samples_per_sec: float | None = None
     samples: list[Sample] = field(default_factory=list)
     errors: list[Record] = field(default_factory=list)
-    training_sec: float | None = None
     best_model_dir: str | None = None
 
     @property
@@ -94,7 +92,6 @@ class RunState:
             case "alert" if event.get("level") == "error":
                 self.errors.append(event)
             case "train_end":
-                self.training_sec = number(event, "elapsed_sec")
                 self.best_model_dir = text(event, "best_model_dir") or self.best_model_dir
                 self.reach(number(event, "global_step") or 0.0)
                 if self.training is not None and self.training.ended is None:
