@@ -1,0 +1,193 @@
+"""What the GPUs do, as NVIDIA's driver tells it.
+
+Every single figure may be None: drivers answer with an error code where a card does not have a sensor, has fallen off
+the bus or is in the middle of a reset, and sometimes with nonsense.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from inft.machine.nvml import Device, Nvml, NvmlError
+
+GIB = float(1 << 30)
+
+T = TypeVar("T")
+
+# No card draws or stands that much; what lies beyond is a fault of the sensor.
+_MOST_WATTS = 5000.0
+_MOST_DEGREES = 150.0
+_MOST_MHZ = 20_000.0
+
+_NONE_VISIBLE = ("", "-1")
+
+
+@dataclass(frozen=True)
+class GpuReading:
+    """One look at one GPU; None = could not be told.
+
+    Attributes:
+        index: its number among all of the machine, in the order of the PCI bus; None for a part of a card (MIG).
+        uuid: its lasting name.
+        name: the model.
+        utilization_percent: share of the last moments in which some kernel ran.
+        memory_used_gib: by all programs and the driver.
+        memory_total_gib: all there is.
+        temperature_c: of the chip, in degrees Celsius.
+        power_w: what it draws, in watts.
+        power_limit_w: what it may draw.
+        sm_clock_mhz: clock of its processors.
+        memory_clock_mhz: clock of its memory.
+    """
+
+    index: int | None
+    uuid: str | None
+    name: str | None
+    utilization_percent: float | None
+    memory_used_gib: float | None
+    memory_total_gib: float | None
+    temperature_c: float | None
+    power_w: float | None
+    power_limit_w: float | None
+    sm_clock_mhz: float | None
+    memory_clock_mhz: float | None
+
+
+@dataclass(frozen=True)
+class _Gpu:
+    device: Device | None
+    index: int | None
+    uuid: str | None
+    name: str | None
+
+
+class GpuMeter:
+    """Looks at the GPUs that programs started from here can use.
+
+    The driver is first asked in `read`, which may take seconds, and for ever if the driver hangs.
+
+    Args:
+        visible: the environment variable CUDA_VISIBLE_DEVICES; None = it is not set, and all GPUs can be used. Its
+            numbers are taken in the order of the PCI bus, which on a machine of unequal cards is CUDA's own order only
+            with CUDA_DEVICE_ORDER=PCI_BUS_ID.
+        nvml: the driver's library.
+    """
+
+    def __init__(self, visible: str | None, nvml: Nvml) -> None:
+        self._visible = visible
+        self._nvml = nvml
+        self._gpus: list[_Gpu] | None = None
+        self._is_open = False
+
+    def read(self) -> list[GpuReading]:
+        """One look at each; empty on a machine without NVIDIA's driver."""
+        if self._gpus is None:
+            self._gpus = self._find()
+        return [self._look_at(gpu) for gpu in self._gpus]
+
+    def close(self) -> None:
+        """Lets go of the driver."""
+        if self._is_open:
+            self._is_open = False
+            _asked(self._nvml.close)
+
+    def _find(self) -> list[_Gpu]:
+        if self._visible is not None and self._visible.strip() in _NONE_VISIBLE:
+            return []  # and the driver's library, which takes 19 MB, is not loaded for it
+        try:
+            self._nvml.open()
+        except NvmlError:
+            return []
+        self._is_open = True
+        devices = [_asked(self._nvml.device, index) for index in range(_asked(self._nvml.count) or 0)]
+        uuids = [_of(device, self._nvml.uuid) for device in devices]
+        found = []
+        for choice in visible_gpus(self._visible, uuids):
+            if isinstance(choice, int):
+                device, index, uuid = devices[choice], choice, uuids[choice]
+            else:
+                device, index, uuid = _asked(self._nvml.device_named, choice), None, choice
+            found.append(_Gpu(device, index, uuid, _of(device, self._nvml.name)))
+        return found
+
+    def _look_at(self, gpu: _Gpu) -> GpuReading:
+        nvml, device = self._nvml, gpu.device
+        used, total = _of(device, nvml.memory) or (None, None)
+        total_gib = _within(_scaled(total, GIB), above=0)
+        return GpuReading(
+            index=gpu.index,
+            uuid=gpu.uuid,
+            name=gpu.name,
+            utilization_percent=_within(_of(device, nvml.utilization), least=0, most=100),
+            memory_used_gib=None if total_gib is None else _within(_scaled(used, GIB), least=0, most=total_gib),
+            memory_total_gib=total_gib,
+            temperature_c=_within(_of(device, nvml.temperature), above=0, most=_MOST_DEGREES),
+            # A card draws something as long as it answers: 0 is what a sensor says that cannot tell.
+            power_w=_within(_scaled(_of(device, nvml.power), 1000), above=0, most=_MOST_WATTS),
+            power_limit_w=_within(_scaled(_of(device, nvml.power_limit), 1000), above=0, most=_MOST_WATTS),
+            sm_clock_mhz=_within(_of(device, nvml.sm_clock), above=0, most=_MOST_MHZ),
+            memory_clock_mhz=_within(_of(device, nvml.memory_clock), above=0, most=_MOST_MHZ),
+        )
+
+
+def visible_gpus(visible: str | None, uuids: Sequence[str | None]) -> list[int | str]:
+    """What CUDA_VISIBLE_DEVICES selects, by CUDA's rules.
+
+    Args:
+        visible: its value: numbers, or beginnings of lasting names; None = not set.
+        uuids: the lasting names of the machine's GPUs, in their order.
+
+    Returns:
+        The places of the GPUs in `uuids`; a part of a card (MIG) by its own name. As in CUDA, the first entry that
+        means nothing ends the list, and an entry that comes twice leaves nothing.
+
+    >>> visible_gpus("1,0,-1,2", ["GPU-a1", "GPU-b2", "GPU-c3"]), visible_gpus("GPU-b", ["GPU-a1", "GPU-b2"])
+    ([1, 0], [1])
+    """
+    if visible is None:
+        return list(range(len(uuids)))
+    chosen: list[int | str] = []
+    for entry in map(str.strip, visible.split(",")):
+        found = _meant(entry, uuids)
+        if found is None:
+            break
+        if found in chosen:
+            return []
+        chosen.append(found)
+    return chosen
+
+
+def _meant(entry: str, uuids: Sequence[str | None]) -> int | str | None:
+    if entry.startswith("MIG-"):
+        return entry
+    if entry.startswith("GPU-"):
+        matches = [place for place, uuid in enumerate(uuids) if uuid is not None and uuid.startswith(entry)]
+        return matches[0] if len(matches) == 1 else None
+    place = int(entry) if entry.isascii() and entry.isdigit() else -1
+    return place if 0 <= place < len(uuids) else None
+
+
+def _of(device: Device | None, question: Callable[[Device], T]) -> T | None:
+    return None if device is None else _asked(question, device)
+
+
+def _asked(question: Callable[..., T], *arguments: object) -> T | None:
+    try:
+        return question(*arguments)
+    except NvmlError:
+        return None
+
+
+def _scaled(value: int | None, unit: float) -> float | None:
+    return None if value is None else value / unit
+
+
+def _within(
+    value: float | None, *, least: float = 0.0, above: float | None = None, most: float = float("inf")
+) -> float | None:
+    """`value` if it is a figure that can be."""
+    if value is None or not least <= value <= most or (above is not None and value <= above):
+        return None
+    return float(value)
