@@ -4,7 +4,8 @@ One frozen dataclass per table of a profile. A field's description, unit and bou
 validation (`inft.profiles`), `inft-tui profiles NAME` and the console all say the same thing. Defaults are the guide's
 except where the README lists a difference.
 
-`None` is written as the string "none" in a profile, since TOML has no null.
+`None` is written as the string "none" in a profile, since TOML has no null. A knob marked `"curve": False` leaves the
+losses of a resumed run as they would have been; every other one needs `--force` to change there.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ class BasicParams:
     seed: Annotated[
         Seed, Meta(description="Seeds Python, NumPy and torch, and with them the adapters' first values.")
     ] = 42
-    logs_dir: Annotated[Text, Meta(description="Folder of the run directories.", extra={"unit": "path"})] = "logs"
+    logs_dir: Annotated[
+        Text, Meta(description="Folder of the run directories.", extra={"unit": "path", "curve": False})
+    ] = "logs"
     llama_model_name: Annotated[Text, Meta(description="Hub id of the Llama checkpoint.")] = (
         "meta-llama/Llama-3.2-11B-Vision-Instruct"
     )
@@ -102,23 +105,66 @@ class BasicParams:
             extra={"unit": "tokens"},
         ),
     ] = 4096
+    stop_ask_sec: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=86400,
+            description="After `inft-tui stop`, the time to reach the end of a step before the trainer gets a SIGTERM.",
+            extra={"unit": "seconds", "curve": False},
+        ),
+    ] = 60.0
+    stop_term_sec: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=86400,
+            description="The time after that SIGTERM before the trainer is killed, what it did since its last "
+            "checkpoint lost.",
+            extra={"unit": "seconds", "curve": False},
+        ),
+    ] = 600.0
+    stall_sec: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=604800,
+            description="A run that shows no progress for so long is called stalled; nothing is done to it.",
+            extra={"unit": "seconds", "curve": False},
+        ),
+    ] = 300.0
+    hardware_interval_sec: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=86400,
+            description="Time between two samples of GPU and host in hardware.jsonl; 0 = no samples.",
+            extra={"unit": "seconds", "curve": False},
+        ),
+    ] = 5.0
     sample_rows: Annotated[
         int,
         Meta(
             ge=0,
             le=10000,
             description="Rows captioned with the trained adapters at the end of the run, spread over the languages.",
-            extra={"unit": "rows"},
+            extra={"unit": "rows", "curve": False},
         ),
     ] = 0
-    gen_do_sample: Annotated[bool, Meta(description="Sample those captions; off = greedy or beam search.")] = True
+    gen_do_sample: Annotated[
+        bool, Meta(description="Sample those captions; off = greedy or beam search.", extra={"curve": False})
+    ] = True
     gen_top_p: Annotated[
-        float, Meta(gt=0, le=1, description="Nucleus of the sampling.", extra={"unit": "probability"})
+        float, Meta(gt=0, le=1, description="Nucleus of the sampling.", extra={"unit": "probability", "curve": False})
     ] = 0.9
-    gen_temperature: Annotated[float, Meta(gt=0, le=10, description="Temperature of the sampling.")] = 0.7
-    gen_num_beams: Annotated[int, Meta(ge=1, le=64, description="Beams of the search.", extra={"unit": "beams"})] = 1
+    gen_temperature: Annotated[
+        float, Meta(gt=0, le=10, description="Temperature of the sampling.", extra={"curve": False})
+    ] = 0.7
+    gen_num_beams: Annotated[
+        int, Meta(ge=1, le=64, description="Beams of the search.", extra={"unit": "beams", "curve": False})
+    ] = 1
     gen_max_new_tokens: Annotated[
-        int, Meta(ge=1, le=4096, description="Longest generated caption.", extra={"unit": "tokens"})
+        int, Meta(ge=1, le=4096, description="Longest generated caption.", extra={"unit": "tokens", "curve": False})
     ] = 96
 
 
@@ -208,16 +254,23 @@ class SFTParams:
         Meta(ge=1, le=65536, description="Micro-batches per optimiser step; times data.batch_size = effective batch."),
     ] = 16
     gradient_checkpointing: Annotated[
-        bool, Meta(description="Recompute activations in the backward pass: less memory, about a third slower.")
+        bool,
+        Meta(
+            description="Recompute activations in the backward pass: less memory, about a third slower.",
+            extra={"curve": False},
+        ),
     ] = True
     logging_steps: Annotated[
-        int, Meta(ge=1, description="Optimiser steps between log lines.", extra={"unit": "steps"})
+        int, Meta(ge=1, description="Optimiser steps between log lines.", extra={"unit": "steps", "curve": False})
     ] = 50
     save_steps: Annotated[
-        int, Meta(ge=1, description="Optimiser steps between checkpoints.", extra={"unit": "steps"})
+        int, Meta(ge=1, description="Optimiser steps between checkpoints.", extra={"unit": "steps", "curve": False})
     ] = 500
     save_total_limit: Annotated[
-        int, Meta(ge=1, description="Checkpoints kept; older ones are deleted.", extra={"unit": "checkpoints"})
+        int,
+        Meta(
+            ge=1, description="Checkpoints kept; older ones are deleted.", extra={"unit": "checkpoints", "curve": False}
+        ),
     ] = 2
     eval_steps: Annotated[
         int,
@@ -229,54 +282,66 @@ class SFTParams:
     ] = 500
     load_best_model_at_end: Annotated[
         bool,
-        Meta(description="End with the checkpoint that evaluated best; without data.eval_split the last one is kept."),
+        Meta(
+            description="End with the checkpoint that evaluated best; without data.eval_split the last one is kept.",
+            extra={"curve": False},
+        ),
     ] = True
-    metric_for_best_model: Annotated[Text, Meta(description="The evaluation's figure that decides what is best.")] = (
-        "eval_loss"
-    )
-    greater_is_better: Annotated[bool, Meta(description="Whether more of that figure is better.")] = False
+    metric_for_best_model: Annotated[
+        Text, Meta(description="The evaluation's figure that decides what is best.", extra={"curve": False})
+    ] = "eval_loss"
+    greater_is_better: Annotated[
+        bool, Meta(description="Whether more of that figure is better.", extra={"curve": False})
+    ] = False
     early_stopping_patience: Annotated[
         int,
         Meta(
             ge=0,
             description="Evaluations without improvement until the run ends; 0 = never.",
-            extra={"unit": "evaluations"},
+            extra={"unit": "evaluations", "curve": False},
         ),
     ] = 3
     early_stopping_threshold: Annotated[
-        float, Meta(ge=0, description="A smaller change of the figure does not count as improvement.")
+        float,
+        Meta(ge=0, description="A smaller change of the figure does not count as improvement.", extra={"curve": False}),
     ] = 0.01
     seed: Annotated[Seed, Meta(description="Seeds the order of the rows and the adapters' dropout.")] = 42
     inference_batch_size: Annotated[
-        int, Meta(ge=1, le=1024, description="Rows evaluated or captioned at a time.", extra={"unit": "rows"})
+        int,
+        Meta(
+            ge=1, le=1024, description="Rows evaluated or captioned at a time.", extra={"unit": "rows", "curve": False}
+        ),
     ] = 1
     report_to: Annotated[
         Literal["none", "wandb", "mlflow", "tensorboard", "comet_ml", "trackio", "swanlab"],
-        Meta(description="Tracking service that the figures also go to; its package and login must be there."),
+        Meta(
+            description="Tracking service that the figures also go to; its package and login must be there.",
+            extra={"curve": False},
+        ),
     ] = "none"
-    llama_32_output_dir: Annotated[Text, Meta(description="Checkpoints of Llama, basic.", extra={"unit": "path"})] = (
-        "outputs/llama32/basic/checkpoints"
-    )
+    llama_32_output_dir: Annotated[
+        Text, Meta(description="Checkpoints of Llama, basic.", extra={"unit": "path", "curve": False})
+    ] = "outputs/llama32/basic/checkpoints"
     llama32_best_model_dir: Annotated[
-        Text, Meta(description="Final adapters of Llama, basic.", extra={"unit": "path"})
+        Text, Meta(description="Final adapters of Llama, basic.", extra={"unit": "path", "curve": False})
     ] = "outputs/llama32/basic/best"
     llama32_adv_output_dir: Annotated[
-        Text, Meta(description="Checkpoints of Llama, advanced.", extra={"unit": "path"})
+        Text, Meta(description="Checkpoints of Llama, advanced.", extra={"unit": "path", "curve": False})
     ] = "outputs/llama32/advanced/checkpoints"
     llama32_adv_best_model_dir: Annotated[
-        Text, Meta(description="Final adapters of Llama, advanced.", extra={"unit": "path"})
+        Text, Meta(description="Final adapters of Llama, advanced.", extra={"unit": "path", "curve": False})
     ] = "outputs/llama32/advanced/best"
-    aya_output_dir: Annotated[Text, Meta(description="Checkpoints of Aya, basic.", extra={"unit": "path"})] = (
-        "outputs/aya/basic/checkpoints"
-    )
-    aya_best_model_dir: Annotated[Text, Meta(description="Final adapters of Aya, basic.", extra={"unit": "path"})] = (
-        "outputs/aya/basic/best"
-    )
-    aya_adv_output_dir: Annotated[Text, Meta(description="Checkpoints of Aya, advanced.", extra={"unit": "path"})] = (
-        "outputs/aya/advanced/checkpoints"
-    )
+    aya_output_dir: Annotated[
+        Text, Meta(description="Checkpoints of Aya, basic.", extra={"unit": "path", "curve": False})
+    ] = "outputs/aya/basic/checkpoints"
+    aya_best_model_dir: Annotated[
+        Text, Meta(description="Final adapters of Aya, basic.", extra={"unit": "path", "curve": False})
+    ] = "outputs/aya/basic/best"
+    aya_adv_output_dir: Annotated[
+        Text, Meta(description="Checkpoints of Aya, advanced.", extra={"unit": "path", "curve": False})
+    ] = "outputs/aya/advanced/checkpoints"
     aya_adv_best_model_dir: Annotated[
-        Text, Meta(description="Final adapters of Aya, advanced.", extra={"unit": "path"})
+        Text, Meta(description="Final adapters of Aya, advanced.", extra={"unit": "path", "curve": False})
     ] = "outputs/aya/advanced/best"
 
 
@@ -294,7 +359,7 @@ class MUNIChusLoadConfig:
     dataset_id: Annotated[Text, Meta(description="Hub id of the dataset.")] = "tharindu/MUNIChus"
     path: Annotated[
         Text | None,
-        Meta(description="Folder of a saved, parquet or jsonl corpus.", extra={"unit": "path"}),
+        Meta(description="Folder of a saved, parquet or jsonl corpus.", extra={"unit": "path", "curve": False}),
     ] = None
     columns: Annotated[
         dict[str, Text],
@@ -312,7 +377,10 @@ class MUNIChusLoadConfig:
     ] = None
     batch_size: Annotated[int, Meta(ge=1, le=4096, description="Micro-batch.", extra={"unit": "rows"})] = 1
     num_workers: Annotated[
-        int, Meta(ge=0, le=256, description="Processes that prepare batches; 0 = the trainer itself.")
+        int,
+        Meta(
+            ge=0, le=256, description="Processes that prepare batches; 0 = the trainer itself.", extra={"curve": False}
+        ),
     ] = 4
     remove_empty: Annotated[
         bool,

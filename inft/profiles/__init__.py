@@ -37,6 +37,7 @@ __all__ = [
     "FieldInfo",
     "ProfileSummary",
     "Resolved",
+    "curve_changes",
     "describe_fields",
     "list_profiles",
     "load_config",
@@ -113,19 +114,29 @@ def list_profiles() -> list[ProfileSummary]:
     return [_summary(paths[name]) for name in sorted(paths)]
 
 
+def curve_changes(old: Config, new: Config) -> list[str]:
+    """The keys, dotted and in the order of a profile, whose values differ in a way that changes the losses."""
+    return [info.key for info in describe_fields() if info.shapes_curve and _value(old, info) != _value(new, info)]
+
+
 def to_toml(config: Config) -> str:
     """Every value of `config` as a profile that resolves to it again."""
     import tomlkit  # only launching a run and printing a profile need it
 
     document = tomlkit.document()
     for table in TABLES:
-        values = vars(config)[table] if table else config
         target: Any = tomlkit.table() if table else document
         for info in table_fields(table):
-            target.add(info.name, _toml_item(vars(values)[info.name]))
+            target.add(info.name, _toml_item(_value(config, info)))
         if table:
             document.add(table, target)
     return tomlkit.dumps(document)
+
+
+def _value(config: Config, info: FieldInfo) -> object:
+    table = vars(config)[info.table] if info.table else config
+    value: object = vars(table)[info.name]
+    return value
 
 
 def _toml_item(value: object) -> object:

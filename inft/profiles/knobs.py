@@ -42,13 +42,13 @@ class ProfileHead:
 
     family: Annotated[FamilyName, Meta(description="Model family.")]
     mode: Annotated[Mode, Meta(description="How much gets adapters: the projections, or the projector too.")] = "basic"
-    description: Annotated[str, Meta(description="One line for listings.")] = ""
+    description: Annotated[str, Meta(description="One line for listings.", extra={"curve": False})] = ""
     profile: Annotated[
         str,
         Meta(
             pattern=r"^\w[\w.-]{0,79}$",
             description="Name that the run directories begin with; the file's own name when it is not stated.",
-            extra={"form": "of at most 80 letters, digits, '.', '_' and '-'"},
+            extra={"form": "of at most 80 letters, digits, '.', '_' and '-'", "curve": False},
         ),
     ] = ""
 
@@ -91,6 +91,7 @@ class FieldInfo:
         optional: whether the text "none" stands for its absence.
         required: whether a profile must state it.
         default: its value when a profile does not state it; None when required.
+        shapes_curve: whether another value changes the losses of the steps that follow.
         annotation: what values are checked against.
     """
 
@@ -104,6 +105,7 @@ class FieldInfo:
     required: bool
     default: object
     description: str
+    shapes_curve: bool
     annotation: object = field(repr=False, compare=False)
 
     @property
@@ -198,12 +200,13 @@ def _describe_table(table: str, cls: type) -> list[FieldInfo]:
 
 def _describe(table: str, item: Field[object], annotation: object) -> FieldInfo:
     shape: inspect.Type = inspect.type_info(annotation)
-    description, unit, form, optional = "", "", "", False
+    description, unit, form, optional, shapes_curve = "", "", "", False, True
     while isinstance(shape, (inspect.Metadata, inspect.UnionType)):
         if isinstance(shape, inspect.Metadata):
             extra = shape.extra or {}
             description = (shape.extra_json_schema or {}).get("description", description)
             unit, form = extra.get("unit", unit), extra.get("form", form)
+            shapes_curve = extra.get("curve", shapes_curve)
             shape = shape.type
         else:
             optional = True
@@ -222,6 +225,7 @@ def _describe(table: str, item: Field[object], annotation: object) -> FieldInfo:
         required=required,
         default=None if required else default,
         description=description,
+        shapes_curve=shapes_curve,
         annotation=annotation,
     )
 

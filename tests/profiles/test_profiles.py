@@ -15,7 +15,7 @@ import pytest
 from inft.config import Config
 from inft.errors import ConfigError, ExitCode
 from inft.params import LANGUAGE_NAMES
-from inft.profiles import list_profiles, load_config, resolve, to_toml
+from inft.profiles import curve_changes, list_profiles, load_config, resolve, to_toml
 from inft.profiles.knobs import FieldInfo, describe_fields
 from inft.profiles.source import key_lines
 from inft.project import bundled_profiles_dir
@@ -566,3 +566,27 @@ def test_a_configuration_is_frozen() -> None:
     config = resolve("aya_adv").config
     with pytest.raises(AttributeError):
         config.mode = "basic"
+
+
+def test_only_knobs_that_shape_the_curve_count_as_changes() -> None:
+    old = resolve("demo_aya").config
+    neutral = [
+        "sft.save_steps=7",
+        "basic.logs_dir=elsewhere",
+        "data.num_workers=3",
+        "description=x",
+        "basic.stall_sec=9",
+    ]
+    assert curve_changes(old, resolve("demo_aya", neutral).config) == []
+    shaping = ["sft.lr=1e-6", "lora.r=8", "data.batch_size=8", "mode=advanced", "data.seed=7"]
+    assert curve_changes(old, resolve("demo_aya", [*neutral, *shaping]).config) == [
+        "mode",
+        "lora.r",
+        "sft.lr",
+        "data.batch_size",
+        "data.seed",
+    ]
+
+
+def test_a_new_knob_counts_as_shaping_the_curve_until_somebody_says_otherwise() -> None:
+    assert {info.name for info in describe_fields() if not info.shapes_curve and info.table == "lora"} == set()
