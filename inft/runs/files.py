@@ -1,12 +1,16 @@
-"""Replacing a small file as a whole, so that no reader ever sees half of it."""
+"""Files and folders that a reader, a kill or a power cut never finds half done."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 
 from inft.errors import disk_error
+
+# What file systems that cannot sync a folder (some network shares, FUSE) answer. They give no better promise anyway.
+_FOLDERS_ARE_NOT_SYNCED = frozenset({errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF})
 
 
 def replace_file(path: Path, content: bytes, *, durable: bool) -> None:
@@ -33,3 +37,33 @@ def replace_file(path: Path, content: bytes, *, durable: bool) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise disk_error(error, path) from error
+
+
+def sync_file(path: Path) -> None:
+    """Waits until the disk has what was written to `path`.
+
+    Raises:
+        DiskError: the disk did not take it.
+    """
+    try:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise disk_error(error, path) from error
+
+
+def sync_folder(path: Path) -> None:
+    """Waits until the disk has the names in `path`: what was created, renamed and removed there.
+
+    Raises:
+        DiskError: the disk did not take it.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _FOLDERS_ARE_NOT_SYNCED:
+            raise disk_error(error, path) from error
