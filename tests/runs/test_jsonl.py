@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from benchmarks.jsonl import measure_reading, typical_lines
 from inft.errors import DiskError
 from inft.runs.jsonl import MAX_LINE_BYTES, JsonlLogger, JsonlReader, strict
 
@@ -88,6 +90,19 @@ class TestWriter:
         assert [line.record["a"] for line in chunk.lines] == [1, 2, 3]
         assert chunk.skipped == 1
 
+    def test_half_a_line_of_somebody_else_costs_none_of_ours(self, tmp_path: Path) -> None:
+        path = tmp_path / "m.jsonl"
+        with JsonlLogger(path) as writer:
+            for number in range(4):
+                writer.write({"a": number})
+                with path.open("ab") as file:
+                    file.write([b"half a line", b"a line\n", b"", b"\n\xff"][number])
+            writer.write({"a": 4})
+        with JsonlReader(path) as reader:
+            chunk = reader.read()
+        assert [line.record["a"] for line in chunk.lines] == [0, 1, 2, 3, 4]
+        assert chunk.skipped == 3
+
     def test_threads_do_not_mix_their_lines(self, tmp_path: Path) -> None:
         path = tmp_path / "m.jsonl"
         with JsonlLogger(path) as writer:
@@ -107,6 +122,7 @@ class TestWriter:
         code = """
 import resource, sys
 from pathlib import Path
+from benchmarks.jsonl import measure_reading, typical_lines
 from inft.errors import DiskError
 from inft.runs.jsonl import JsonlLogger
 resource.setrlimit(resource.RLIMIT_FSIZE, (250, resource.RLIM_INFINITY))
@@ -245,3 +261,119 @@ class TestReader:
             chunks = [reader.read() for _ in range(20)]
         assert [line.record for chunk in chunks for line in chunk.lines] == [{"a": 1}]
         assert sum(chunk.skipped for chunk in chunks) == 1
+
+    @pytest.mark.parametrize("regrown", [2, 3, 4, 50])
+    def test_a_file_cut_off_and_grown_again_between_two_looks(self, tmp_path: Path, regrown: int) -> None:
+        path = tmp_path / "m.jsonl"
+        path.write_text("".join(f'{{"a":{number}}}\n' for number in range(3)))
+        with JsonlReader(path) as reader:
+            reader.read()
+            path.write_text("".join(f'{{"b":{number}}}\n' for number in range(regrown)))
+            chunk = reader.read()
+        assert chunk.restarted
+        assert [line.record for line in chunk.lines] == [{"b": number} for number in range(regrown)]
+
+    def test_a_file_written_again_with_the_same_content_is_the_same_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "m.jsonl"
+        path.write_text('{"a":1}\n')
+        with JsonlReader(path) as reader:
+            reader.read()
+            path.write_text('{"a":1}\n{"a":2}\n')
+            chunk = reader.read()
+        assert not chunk.restarted
+        assert [line.record for line in chunk.lines] == [{"a": 2}]
+
+    def test_half_a_line_that_its_writer_takes_back_is_no_new_beginning(self, tmp_path: Path) -> None:
+        path = tmp_path / "m.jsonl"
+        path.write_text('{"a":1}\n')
+        with JsonlReader(path) as reader, path.open("r+b", buffering=0) as file:
+            reader.read()
+            file.seek(8)
+            file.write(b'{"message":"more than the disk took')
+            assert reader.read().lines == ()
+            file.truncate(8)
+            assert not reader.read().restarted
+            file.seek(8)
+            file.write(b'{"message":"more')
+            assert reader.read().lines == ()
+            file.truncate(8)
+            file.seek(8)
+            file.write(b'{"b":1}\n{"b":2,"x":"a longer line than the one that was taken back"}\n')
+            chunk = reader.read()
+        assert not chunk.restarted
+        assert chunk.skipped == 0
+        assert [line.record.get("b") for line in chunk.lines] == [1, 2]
+
+    @pytest.mark.parametrize(("rest", "found", "skipped"), [('{"a":2}', [1, 2], 0), ('{"a":', [1], 1), ("", [1], 0)])
+    def test_a_replaced_file_that_ended_without_a_newline(
+        self, tmp_path: Path, rest: str, found: list[int], skipped: int
+    ) -> None:
+        path = tmp_path / "m.jsonl"
+        path.write_text('{"a":1}\n' + rest)
+        with JsonlReader(path) as reader:
+            chunks = [reader.read()]
+            (tmp_path / "new").write_text('{"b":1}\n')
+            (tmp_path / "new").replace(path)
+            chunks += [reader.read() for _ in range(3)]
+        told = [(line.record, chunk.restarted) for chunk in chunks for line in chunk.lines]
+        assert told == [*(({"a": number}, False) for number in found), ({"b": 1}, True)]
+        assert sum(chunk.skipped for chunk in chunks) == skipped
+
+    def test_text_that_is_not_utf8_is_skipped(self, tmp_path: Path) -> None:
+        path = tmp_path / "m.jsonl"
+        path.write_bytes(b'{"a":"\xff"}\n{"a":"\xc3\xa9"}\n')
+        with JsonlReader(path) as reader:
+            chunk = reader.read()
+        assert [line.text for line in chunk.lines] == ['{"a":"\u00e9"}']
+        assert chunk.skipped == 1
+
+    def test_typical_lines_are_read_fast(self, tmp_path: Path) -> None:
+        # 500,000 lines a second on a quiet core; the bound leaves room for a slow and busy one.
+        path = tmp_path / "m.jsonl"
+        path.write_bytes(b"".join(typical_lines(50_000)))
+        best = max(measure_reading(path) for _ in range(3))
+        assert best > 60_000
+
+
+class TestTail:
+    @pytest.mark.parametrize("lines", [0, 1, 2, 999, 1000, 1001, 5000])
+    @pytest.mark.parametrize("rest", ["", '{"half'])
+    def test_the_last_lines_and_what_follows(self, tmp_path: Path, lines: int, rest: str) -> None:
+        path = tmp_path / "m.jsonl"
+        path.write_text("".join(f'{{"n":{number},"x":"{"y" * (number % 300)}"}}\n' for number in range(1000)) + rest)
+        with JsonlReader.at_tail(path, lines) as reader:
+            first = reader.read()
+            assert [line.record["n"] for line in first.lines] == list(range(max(1000 - lines, 0), 1000))
+            with path.open("a") as file:
+                file.write(("" if not rest else '":0}\n') + '{"n":1000}\n')
+            second = reader.read()
+        assert second.lines[-1].record == {"n": 1000}
+        assert not first.restarted
+        assert not second.restarted
+
+    def test_a_file_that_does_not_exist_yet(self, tmp_path: Path) -> None:
+        path = tmp_path / "m.jsonl"
+        with JsonlReader.at_tail(path, 10) as reader:
+            assert reader.read().lines == ()
+            path.write_text('{"a":1}\n')
+            assert [line.record for line in reader.read().lines] == [{"a": 1}]
+
+    def test_a_file_that_was_cut_off_meanwhile(self, tmp_path: Path) -> None:
+        path = tmp_path / "m.jsonl"
+        path.write_text('{"a":1}\n' * 100)
+        with JsonlReader.at_tail(path, 1) as reader:
+            path.write_text('{"b":1}\n' * 150)
+            chunk = reader.read()
+        assert chunk.restarted
+        assert len(chunk.lines) == 150
+
+    def test_only_the_end_of_a_big_file_is_read(self, tmp_path: Path) -> None:
+        path = tmp_path / "m.jsonl"
+        with path.open("wb") as file:
+            file.truncate(1 << 34)  # 16 GiB that take no room on the disk, and would take seconds to read
+            file.seek(0, os.SEEK_END)
+            file.write(b'\n{"a":1}\n{"a":2}\n')
+        began = time.monotonic()
+        with JsonlReader.at_tail(path, 2) as reader:
+            assert [line.record for line in reader.read().lines] == [{"a": 1}, {"a": 2}]
+        assert time.monotonic() - began < 1
