@@ -2,12 +2,14 @@
 
     InftError
     ├── ConfigError        2   a profile, a flag or a value
-    ├── NotReadyError      3   this machine cannot run it (BF16, a missing package)
+    ├── NotReadyError      3   this machine cannot run it (BF16, a driver)
+    │   └── LibraryError   3   a library that cannot be loaded
     ├── OutOfMemoryError   4   the card or the host ran out of memory
     ├── DivergedError      5   the loss is not a finite number
     ├── DataError          6   the corpus
     ├── DiskError          7   no space, no permission
-    └── HubError           8   a model or dataset that cannot be fetched
+    ├── HubError           8   a model or dataset that cannot be fetched
+    └── CrashedError      70   the GPU or a data worker broke down
 
 Anything else that reaches the top is a defect of ours: exit code 70, with its traceback in `console.log`.
 """
@@ -78,6 +80,12 @@ class NotReadyError(InftError):
     kind = "not_ready"
 
 
+class LibraryError(NotReadyError):
+    """A library is missing here, or does not fit the others."""
+
+    kind = "library"
+
+
 class OutOfMemoryError(InftError):
     """The card or the host has no memory left."""
 
@@ -113,6 +121,12 @@ class HubError(InftError):
     kind = "hub"
 
 
+class CrashedError(InftError):
+    """Something below us broke down: the GPU, its driver, or a process that prepared data."""
+
+    kind = "crashed"
+
+
 DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
 """What the kernel says when nothing more can be written: full, over quota, read-only, file-size limit."""
 
@@ -124,3 +138,16 @@ def disk_error(error: OSError, where: object) -> DiskError:
         f"Could not write {where}: {reason.lower()}.",
         "Free space or permissions there, or point basic.logs_dir and the sft.*_dir folders at another disk.",
     )
+
+
+def internal_error(error: BaseException) -> InftError:
+    """The `InftError` for an exception that nobody expected."""
+    return InftError(
+        f"Internal error: {type(error).__name__}: {first_line(error)}",
+        "The traceback is in console.log; please report it.",
+    )
+
+
+def first_line(error: BaseException) -> str:
+    """What an exception says, as far as it fits into a sentence."""
+    return (str(error).strip().splitlines() or ["no message"])[0]

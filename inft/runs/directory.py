@@ -16,6 +16,7 @@ import msgspec
 
 from inft.config import Config
 from inft.errors import ConfigError, disk_error
+from inft.machine.boot import boot_id
 from inft.project import inside, project_root
 from inft.runs import events, provenance
 from inft.runs.clock import timestamp, utc_now
@@ -73,6 +74,16 @@ class RunDirectory:
         return self.path / "samples.jsonl"
 
     @property
+    def hardware(self) -> Path:
+        """Samples of GPU and host; appended by the supervisor."""
+        return self.path / "hardware.jsonl"
+
+    @property
+    def reserve(self) -> Path:
+        """Room on the disk that is given up when it is full, so that the run's end can still be written."""
+        return self.path / ".reserve"
+
+    @property
     def console_log(self) -> Path:
         """The trainer's stdout and stderr, tracebacks included."""
         return self.path / "console.log"
@@ -101,6 +112,9 @@ class RunRecord:
         git_commit: of the project; None if it is no git checkout.
         packages: versions that a result may depend on; None = not installed.
         resumed_from: the id of the run that this one continues.
+        checkpoint: the folder of the checkpoint that it starts from.
+        forced: whether it goes on although something that shapes the loss curve has changed since.
+        boot_id: this boot of the machine, see `inft.machine.boot`.
     """
 
     schema_version: int
@@ -116,6 +130,24 @@ class RunRecord:
     git_commit: str | None
     packages: dict[str, str | None]
     resumed_from: str | None
+    checkpoint: str | None = None
+    forced: bool = False
+    boot_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a run continues.
+
+    Attributes:
+        run_id: the run before it.
+        checkpoint: the checkpoint of that run, or of one before it, that it starts from.
+        forced: whether a changed configuration or corpus is meant.
+    """
+
+    run_id: str
+    checkpoint: Path
+    forced: bool = False
 
 
 def logs_folder(config: Config) -> Path:
@@ -142,7 +174,7 @@ def create_run(
     config_toml_text: str,
     *,
     argv: Sequence[str],
-    resumed_from: str | None = None,
+    origin: Origin | None = None,
     at: datetime | None = None,
 ) -> RunDirectory:
     """Makes the folder of a new run with `run.json`, `config.toml` and an empty `metrics.jsonl`.
@@ -151,7 +183,7 @@ def create_run(
         config: what will run.
         config_toml_text: the same as TOML.
         argv: the command that asked for it.
-        resumed_from: the id of the run that this one continues.
+        origin: what it continues; None = it starts afresh.
         at: the moment that names it; None = now.
 
     Raises:
@@ -179,7 +211,10 @@ def create_run(
         python=provenance.python_version(),
         git_commit=provenance.git_commit(project_root()),
         packages=provenance.package_versions(),
-        resumed_from=resumed_from,
+        resumed_from=None if origin is None else origin.run_id,
+        checkpoint=None if origin is None else str(origin.checkpoint),
+        forced=origin is not None and origin.forced,
+        boot_id=boot_id(),
     )
     try:
         replace_file(run.run_json, msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n", durable=True)

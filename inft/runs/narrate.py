@@ -20,10 +20,14 @@ _LOG_FIGURES = (("learning_rate", "lr"), ("grad_norm", "grad norm"), ("epoch", "
 
 
 class Narrator:
-    """Says the events of one run in words, and skips the progress that would only fill a log."""
+    """Says the events of one run in words, and skips the progress that would only fill a log.
 
-    def __init__(self) -> None:
-        self._max_steps: float | None = None
+    Args:
+        max_steps: optimiser steps of the run, where that is known before it says so.
+    """
+
+    def __init__(self, max_steps: float | None = None) -> None:
+        self._max_steps = max_steps
         self._said: dict[str, int] = {}
 
     def line(self, event: Record) -> str | None:
@@ -102,6 +106,11 @@ def _train_begin(event: Record) -> str:
     steps, trainable, total = (number(event, key) for key in ("max_steps", "trainable_parameters", "total_parameters"))
     if steps is not None:
         words += f" for {steps:,.0f} steps"
+    begun = number(event, "global_step")
+    if begun:
+        words += f", going on from step {begun:,.0f}"
+        if text(event, "resumed_from"):
+            words += f" of {text(event, 'resumed_from')}"
     if trainable is not None and total:
         words += f"; {trainable:,.0f} of {total:,.0f} parameters ({100 * trainable / total:.2f} %) are trained"
     return words

@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from inft.machine.boot import uptime
+from inft.machine.processes import ProcessId
 from inft.runs.clock import timestamp, utc_now
 from inft.runs.files import replace_file
 from inft.runs.redact import storable
@@ -16,23 +18,6 @@ RunState: TypeAlias = Literal[
     "queued", "starting", "loading", "training", "evaluating", "saving", "finished", "stopped", "failed"
 ]
 FINAL_STATES: frozenset[RunState] = frozenset({"finished", "stopped", "failed"})
-
-# The kernel keeps a start time relative to boot, and the clock that turns it into a date is corrected now and then.
-# No pid comes round again within this time.
-START_TOLERANCE_S = 2.0
-
-
-@dataclass(frozen=True)
-class ProcessId:
-    """A process that cannot be mistaken for a later one with the same number.
-
-    Attributes:
-        pid: its number.
-        started: when it started, in seconds since 1970.
-    """
-
-    pid: int
-    started: float
 
 
 @dataclass(frozen=True)
@@ -45,11 +30,19 @@ class Pids:
 
 @dataclass(frozen=True)
 class Cause:
-    """Why a run ended without finishing: what an `InftError` says."""
+    """Why a run ended without finishing.
+
+    Attributes:
+        kind: one word to filter by; for an `InftError`, its `kind`.
+        message: what and where, in one sentence.
+        fix: what to do, in one sentence; may be empty.
+        tail: the last lines of `console.log`, for an end that nobody explained.
+    """
 
     kind: str
     message: str
     fix: str
+    tail: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,7 +52,9 @@ class Status:
     Attributes:
         state: what the run is doing, or how it ended.
         pids: its processes.
-        heartbeat: when this was last written; `StatusFile` fills it in.
+        heartbeat: when this was last written; `StatusFile` fills it in, as it does
+        uptime: the same on the machine's own clock, see `inft.machine.boot.uptime`. It tells the heartbeat's age even
+            when somebody set the time of day.
         step: optimiser steps done.
         max_steps: optimiser steps in all; None until known.
         exit_code: of the run; None while it lives.
@@ -69,6 +64,7 @@ class Status:
     state: RunState
     pids: Pids = field(default_factory=Pids)
     heartbeat: str = ""
+    uptime: float | None = None
     step: int = 0
     max_steps: int | None = None
     exit_code: int | None = None
@@ -100,8 +96,9 @@ class StatusFile:
         """
         cause = status.cause
         if cause is not None:
-            cause = Cause(storable(cause.kind), storable(cause.message), storable(cause.fix))
-        stamped = replace(status, heartbeat=timestamp(utc_now()), cause=cause)
+            tail = tuple(storable(line) for line in cause.tail)
+            cause = Cause(storable(cause.kind), storable(cause.message), storable(cause.fix), tail)
+        stamped = replace(status, heartbeat=timestamp(utc_now()), uptime=uptime(), cause=cause)
         replace_file(self._path, msgspec.json.encode(stamped) + b"\n", durable=status.is_final)
 
 
@@ -115,24 +112,3 @@ def read_status(path: Path) -> Status | None:
         return msgspec.json.decode(path.read_bytes(), type=Status)
     except (FileNotFoundError, ValueError):
         return None
-
-
-def this_process() -> ProcessId:
-    """The process that asks."""
-    import psutil  # 15 ms that only a process that writes a status needs
-
-    me = psutil.Process()
-    return ProcessId(me.pid, me.create_time())
-
-
-def is_alive(process: ProcessId) -> bool:
-    """Whether that very process still runs; one that ended but was not yet collected by its parent does not."""
-    import psutil  # 15 ms that only a look at other processes needs
-
-    try:
-        found = psutil.Process(process.pid)
-        started: float = found.create_time()
-        ended: bool = found.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-    return abs(started - process.started) <= START_TOLERANCE_S and not ended

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from inft.config import Config
+from inft.machine.processes import is_alive
 from inft.profiles import resolve, to_toml
 from inft.runs.directory import RunDirectory, create_run
-from inft.runs.status import is_alive, read_status
+from inft.runs.status import read_status
 from tests.runs.stand_in import write_project
 
 

@@ -10,8 +10,10 @@ import pytest
 
 from inft.config import Config
 from inft.errors import ConfigError, DiskError
+from inft.machine.boot import boot_id
 from inft.profiles import load_config, resolve, to_toml
-from inft.runs.directory import RunDirectory, create_run, link_latest, run_name
+from inft.runs.directory import Origin, RunDirectory, create_run, link_latest, run_name
+from inft.runs.records import read_record
 
 MOMENT = datetime(2025, 3, 1, 12, 30, 5, 250_000, tzinfo=UTC)
 
@@ -46,18 +48,25 @@ def test_a_profile_s_name_cannot_leave_the_folder(profile: str, name: str) -> No
 
 def test_run_json_says_where_the_run_came_from(config: Config, project: Path) -> None:
     token = "hf_" + "x" * 34
-    run = create_run(config, to_toml(config), argv=["inft-tui", f"--token={token}"], at=MOMENT, resumed_from="old-1")
+    run = create_run(config, to_toml(config), argv=["inft-tui", f"--token={token}"], at=MOMENT)
     record = json.loads(run.run_json.read_text(encoding="utf-8"))
     assert record["schema_version"] == 1
     assert record["run_id"] == run.run_id
     assert (record["profile"], record["family"], record["mode"]) == ("small", "aya", "basic")
     assert record["argv"] == ["inft-tui", "--token=hf_***"]
     assert record["created"] == "2025-03-01T12:30:05.250Z"
-    assert record["resumed_from"] == "old-1"
+    assert (record["resumed_from"], record["checkpoint"], record["forced"]) == (None, None, False)
+    assert record["boot_id"] == boot_id()
     assert record["git_commit"] is None
     assert record["packages"]["torch"]
     assert "inft-tui" in record["packages"]
     assert token not in run.run_json.read_text()
+
+
+def test_a_run_that_goes_on_says_from_where(config: Config) -> None:
+    origin = Origin("old-1", Path("/somewhere/checkpoint-40"), forced=True)
+    record = read_record(create_run(config, to_toml(config), argv=[], origin=origin))
+    assert (record.resumed_from, record.checkpoint, record.forced) == ("old-1", "/somewhere/checkpoint-40", True)
 
 
 def test_config_toml_is_a_profile_that_gives_the_same_configuration(config: Config) -> None:

@@ -21,6 +21,17 @@ from inft.runs.visible import visible
             "training for 1,200 steps; 25 of 1,000 parameters (2.50 %) are trained",
         ),
         (
+            events.train_begin(
+                max_steps=120,
+                num_train_epochs=1,
+                trainable_parameters=1,
+                total_parameters=0,
+                global_step=40,
+                resumed_from="small-1",
+            ),
+            "training for 120 steps, going on from step 40 of small-1",
+        ),
+        (
             events.log(global_step=50, epoch=0.5, loss=1.23456, learning_rate=1.5e-4, samples_per_sec=4.125),
             "step 50 of 100, loss 1.235, lr 0.00015, epoch 0.5, 4.125 samples/s",
         ),
@@ -77,3 +88,13 @@ def test_log_lines_learn_the_number_of_steps() -> None:
     narrator = Narrator()
     narrator.line(events.train_begin(max_steps=9, num_train_epochs=1, trainable_parameters=1, total_parameters=2))
     assert narrator.line(events.log(global_step=1, loss=2.0)) == "step 1 of 9, loss 2"
+
+
+def test_the_number_of_steps_may_be_known_before() -> None:
+    assert Narrator(max_steps=9).line(events.log(global_step=1, loss=2.0)) == "step 1 of 9, loss 2"
+
+
+@pytest.mark.parametrize("code", [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), 0x2066])
+def test_what_a_terminal_obeys_is_written_out(code: int) -> None:
+    assert visible(f"a{chr(code)}b").isprintable()
+    assert len(visible(f"a{chr(code)}b")) > 3

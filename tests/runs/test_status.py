@@ -9,17 +9,22 @@ from pathlib import Path
 import pytest
 
 from inft.errors import DiskError
-from inft.runs.status import Cause, Pids, ProcessId, Status, StatusFile, is_alive, read_status, this_process
+from inft.machine.boot import uptime
+from inft.machine.processes import ProcessId
+from inft.runs.status import Cause, Pids, Status, StatusFile, read_status
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     path = tmp_path / "status.json"
-    cause = Cause("data", "No rows.", "Add some.")
-    status = Status("failed", Pids(trainer=ProcessId(7, 1.5)), step=3, max_steps=9, exit_code=6, cause=cause)
+    cause = Cause("data", "No rows.", "Add some.", ("last but one", "last"))
+    before = uptime()
+    status = Status("failed", Pids(trainer=ProcessId(7, 1.5, 150)), step=3, max_steps=9, exit_code=6, cause=cause)
     StatusFile(path).write(status)
     found = read_status(path)
     assert found is not None
     assert found.heartbeat.endswith("Z")
+    assert found.uptime is not None
+    assert before <= found.uptime <= uptime()
     assert found.is_final
     assert (found.pids, found.step, found.max_steps, found.exit_code, found.cause) == (
         status.pids,
@@ -28,12 +33,15 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         6,
         cause,
     )
-    assert json.loads(path.read_text())["pids"] == {"supervisor": None, "trainer": {"pid": 7, "started": 1.5}}
+    assert json.loads(path.read_text())["pids"] == {
+        "supervisor": None,
+        "trainer": {"pid": 7, "started": 1.5, "ticks": 150},
+    }
 
 
 def test_no_token_in_the_cause(tmp_path: Path) -> None:
     token = "hf_" + "q" * 34
-    StatusFile(tmp_path / "s").write(Status("failed", cause=Cause("hub", f"401 {token}", f"not {token}")))
+    StatusFile(tmp_path / "s").write(Status("failed", cause=Cause("hub", f"401 {token}", f"not {token}", (token,))))
     assert token not in (tmp_path / "s").read_text()
 
 
@@ -48,6 +56,13 @@ def test_no_status_yet_or_one_of_another_program(tmp_path: Path) -> None:
 def test_keys_of_a_later_version_do_no_harm(tmp_path: Path) -> None:
     (tmp_path / "s").write_text('{"state": "training", "mood": "good"}')
     assert read_status(tmp_path / "s") == Status("training")
+
+
+def test_a_status_of_the_first_release_is_read(tmp_path: Path) -> None:
+    (tmp_path / "s").write_text(
+        '{"state": "training", "pids": {"supervisor": null, "trainer": {"pid": 7, "started": 1.5}}}'
+    )
+    assert read_status(tmp_path / "s") == Status("training", Pids(trainer=ProcessId(7, 1.5)))
 
 
 def test_a_reader_never_sees_half_a_status(tmp_path: Path) -> None:
@@ -82,6 +97,8 @@ def test_a_full_disk_keeps_the_status_before(tmp_path: Path) -> None:
 import resource, sys
 from pathlib import Path
 from inft.errors import DiskError
+from inft.machine.boot import uptime
+from inft.machine.processes import ProcessId
 from inft.runs.status import Cause, Status, StatusFile
 file = StatusFile(Path(sys.argv[1]))
 file.write(Status("training", step=1))
@@ -97,31 +114,3 @@ except DiskError as error:
     assert found is not None
     assert found.step == 1
     assert [entry.name for entry in tmp_path.iterdir()] == ["status.json"]
-
-
-class TestLiveness:
-    def test_this_process_lives(self) -> None:
-        assert is_alive(this_process())
-
-    def test_another_process_with_the_same_number_is_not_it(self) -> None:
-        me = this_process()
-        assert not is_alive(ProcessId(me.pid, me.started - 3600))
-
-    def test_an_ended_process_is_dead_even_before_its_parent_collects_it(self) -> None:
-        code = "from inft.runs.status import this_process as t; p = t(); print(p.pid, p.started, flush=True); input()"
-        child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert child.stdin is not None
-        assert child.stdout is not None
-        pid, started = child.stdout.readline().split()
-        identity = ProcessId(int(pid), float(started))
-        assert is_alive(identity)
-        child.stdin.write("\n")
-        child.stdin.flush()
-        child.stdout.read()  # ends when the child does
-        for _ in range(200):
-            if not is_alive(identity):
-                break
-            threading.Event().wait(0.01)
-        assert not is_alive(identity)
-        child.communicate()
-        assert not is_alive(identity)

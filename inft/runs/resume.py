@@ -1,0 +1,188 @@
+"""What it takes to go on with a run: from which checkpoint, with which configuration, and whether that is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from inft.config import Config
+from inft.errors import ConfigError, InftError
+from inft.profiles import curve_changes, load_config, resolve
+from inft.project import project_root
+from inft.runs.checkpoints import Checkpoint, incomplete_checkpoints
+from inft.runs.directory import Origin, RunDirectory, RunRecord
+from inft.runs.find import reference
+from inft.runs.inspect import Condition, inspect, is_out_of_sight
+from inft.runs.lineage import successor
+from inft.runs.provenance import package_versions
+from inft.runs.quantities import duration
+from inft.runs.records import read_record
+from inft.runs.saved import checkpoint_folder, home_of, last_checkpoint
+from inft.runs.visible import visible
+
+CURVE_PACKAGES = ("torch", "transformers", "peft", "trl", "bitsandbytes")
+"""A new version of one of these may compute a slightly other loss."""
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """A run that can go on.
+
+    Attributes:
+        config: of the new run.
+        checkpoint: what it starts from.
+        origin: the same for its record.
+        changed: the keys that differ and shape the loss curve; only ever some where that was forced.
+        warnings: what the person should know, a sentence each.
+    """
+
+    config: Config
+    checkpoint: Checkpoint
+    origin: Origin
+    changed: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def prepare(run: RunDirectory, overrides: Sequence[str] = (), *, force: bool = False) -> Resumption:
+    """How `run` can go on; nothing is made or started for it.
+
+    Args:
+        run: the run, which must have ended.
+        overrides: values that differ from then on, each "table.key=value".
+        force: allow those that change the loss curve, and take the word of whoever asks that a run of another machine
+            is over, which cannot be seen from here.
+
+    Raises:
+        ConfigError: it cannot go on: it lives, it is damaged, it has no complete checkpoint, it has nothing left to do,
+            or the overrides are wrong or need `force`.
+        DiskError: it cannot be read.
+    """
+    record, condition, name = read_record(run), inspect(run), reference(run)
+    if condition.alive and not (force and is_out_of_sight(condition)):
+        raise _still_going_on(name, visible(record.host), condition)
+    old = load_config(run.config_toml)
+    _refuse_other_project(run, old)
+    new = resolve(str(run.config_toml), overrides).config
+    changed = curve_changes(old, new)
+    refuse_what_is_done(name, condition, anything_new=bool(changed) or (force and bool(overrides)))
+    if changed and not force:
+        raise _would_bend(changed, old, new)
+    checkpoint = last_checkpoint(run)
+    if checkpoint is None:
+        raise _nothing_to_start_from(run, name, old)
+    if new.sft.max_steps is not None and checkpoint.step >= new.sft.max_steps:
+        raise ConfigError(
+            f"The last checkpoint of run {name} is of step {checkpoint.step:,}, and sft.max_steps is "
+            f"{new.sft.max_steps:,}: nothing is left to do.",
+            "Raise it with --set sft.max_steps=N and add --force.",
+        )
+    warnings = [
+        *version_changes(record.packages, package_versions()),
+        *_about_checkpoints(run, record, old, checkpoint),
+    ]
+    if changed:
+        warnings.insert(0, f"The loss curve will not be the same, since these changed: {', '.join(changed)}.")
+    return Resumption(new, checkpoint, Origin(run.run_id, checkpoint.path, force), tuple(changed), tuple(warnings))
+
+
+def _still_going_on(name: str, host: str, condition: Condition) -> ConfigError:
+    if is_out_of_sight(condition) and condition.stalled_sec is not None:
+        return ConfigError(
+            f"Run {name} ran on {host}, which cannot be seen from here, and has been silent for "
+            f"{duration(condition.stalled_sec)}.",
+            "If that machine is gone, or the run there certainly over, add --force.",
+        )
+    where = f" on {host}" if condition.elsewhere else ""
+    return ConfigError(
+        f"Run {name} still goes on{where}, so there is nothing to resume.",
+        f"Stop it first with `inft-tui stop {name}`, or follow it with `inft-tui tail -f {name}`.",
+    )
+
+
+def refuse_what_is_done(name: str, condition: Condition, *, anything_new: bool) -> None:
+    """Says so if a run has finished and would only finish again.
+
+    Raises:
+        ConfigError: it would.
+    """
+    if condition.state != "finished" or anything_new:
+        return
+    fix = "To train on, raise sft.max_steps or sft.num_epochs with --set and add --force."
+    if condition.max_steps is not None and condition.step < condition.max_steps:
+        fix = "It stopped early since it no longer improved; --set sft.early_stopping_patience=0 --force trains on."
+    raise ConfigError(f"Run {name} has finished, so nothing is left to do.", fix)
+
+
+def version_changes(then: Mapping[str, str | None], now: Mapping[str, str | None]) -> list[str]:
+    """A sentence about the packages that differ and that the loss depends on; nothing if none does.
+
+    >>> version_changes({"torch": "2.12.0"}, {"torch": "2.13.0"})
+    ['Since then these changed, and the curve may with them: torch 2.12.0 -> 2.13.0.']
+    """
+    moved = [
+        f"{package} {then.get(package) or 'none'} -> {now.get(package) or 'none'}"
+        for package in CURVE_PACKAGES
+        if package in then and then[package] != now.get(package)
+    ]
+    return (
+        [f"Since then these changed, and the curve may with them: {', '.join(map(visible, moved))}."] if moved else []
+    )
+
+
+def _refuse_other_project(run: RunDirectory, config: Config) -> None:
+    """A relative folder of the run would mean another one here."""
+    home = home_of(run, config)
+    if home.resolve() != project_root().resolve():
+        raise ConfigError(
+            f"{visible(str(run.path))} belongs to the project in {visible(str(home))}, not to this one.",
+            f"Go there, or set INFT_HOME={visible(str(home))}.",
+        )
+
+
+def _would_bend(changed: Sequence[str], old: Config, new: Config) -> ConfigError:
+    from inft.wording import shown
+
+    def value(config: Config, key: str) -> str:
+        table, _, name = key.rpartition(".")
+        return shown(vars(vars(config)[table] if table else config)[name])
+
+    listed = ", ".join(f"{key} ({value(old, key)} -> {value(new, key)})" for key in changed)
+    return ConfigError(
+        f"These shape the loss curve, so the run would not go on as it was: {listed}.",
+        "Leave them as they were, or add --force.",
+    )
+
+
+def _nothing_to_start_from(run: RunDirectory, name: str, config: Config) -> ConfigError:
+    later = successor(run)
+    if later is not None:
+        return ConfigError(
+            f"Run {name} has no complete checkpoint any more; {visible(later.run_id)} already goes on from it.",
+            f"Resume that one: `inft-tui resume {reference(later)}`.",
+        )
+    folder = visible(str(checkpoint_folder(run, config)))
+    return ConfigError(f"Run {name} has no complete checkpoint in {folder}.", "Start it again from the beginning.")
+
+
+def _about_checkpoints(run: RunDirectory, record: RunRecord, config: Config, chosen: Checkpoint) -> list[str]:
+    warnings = []
+    if chosen.run_id != run.run_id:
+        warnings.append(
+            f"The run had saved nothing itself, so it goes on from a checkpoint of {visible(chosen.run_id)}."
+        )
+    try:
+        broken = [path.name for path in incomplete_checkpoints(checkpoint_folder(run, config))]
+        later = successor(run)
+    except InftError:
+        return warnings  # the checkpoint that counts could be read
+    newer = [name for name in broken if _step(name) > chosen.step]
+    if newer:
+        warnings.append(f"Not complete, and therefore left out: {', '.join(map(visible, newer))}.")
+    if later is not None:
+        warnings.append(f"{visible(later.run_id)} already continues this run; this starts a second continuation.")
+    return warnings
+
+
+def _step(name: str) -> int:
+    digits = name.rpartition("-")[2]
+    return int(digits) if digits.isascii() and digits.isdecimal() else 0

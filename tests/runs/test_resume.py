@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from inft.config import Config
+from inft.errors import ConfigError
+from inft.machine.processes import this_process
+from inft.runs.directory import Origin, RunDirectory
+from inft.runs.inspect import is_at_work_in_sight
+from inft.runs.locks import OutputLocks, lock_file
+from inft.runs.provenance import package_versions
+from inft.runs.resume import prepare, version_changes
+from inft.runs.status import Cause, Status
+from tests.runs.pretend import change_record, dead_process, new_run, save_checkpoint, working, write_status
+
+
+@pytest.fixture
+def ended(config: Config) -> RunDirectory:
+    """A run that was killed after step 45, with checkpoints of steps 20 and 40."""
+    run = new_run(config, "2025-03-01 12:00:00")
+    save_checkpoint(run, 20)
+    save_checkpoint(run, 40)
+    write_status(run, working(dead_process(), dead_process(), step=45))
+    return run
+
+
+@contextmanager
+def pretending_to_be(host: str) -> Iterator[None]:
+    """As if this were another machine with the same disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(platform, "node", lambda: host)
+        yield
+
+
+def finish(run: RunDirectory, **changes: Any) -> None:
+    write_status(run, Status("finished", step=120, max_steps=120, exit_code=0), **changes)
+
+
+def test_the_newest_complete_checkpoint_and_the_same_configuration(ended: RunDirectory, config: Config) -> None:
+    found = prepare(ended)
+    assert (found.checkpoint.step, found.checkpoint.run_id) == (40, ended.run_id)
+    assert found.origin == Origin(ended.run_id, found.checkpoint.path, forced=False)
+    assert found.config == config
+    assert (found.changed, found.warnings) == ((), ())
+
+
+def test_nothing_is_made(ended: RunDirectory, project: Path) -> None:
+    before = sorted(project.rglob("*"))
+    prepare(ended)
+    assert sorted(project.rglob("*")) == before
+
+
+def test_a_damaged_newer_checkpoint_is_passed_over_and_told(ended: RunDirectory) -> None:
+    newest = prepare(ended).checkpoint
+    os.truncate(newest.path / "adapter_model.safetensors", 5)
+    found = prepare(ended)
+    assert found.checkpoint.step == 20
+    assert found.warnings == ("Not complete, and therefore left out: checkpoint-40.",)
+
+
+def test_what_leaves_the_curve_alone_may_change(ended: RunDirectory) -> None:
+    found = prepare(ended, ["sft.logging_steps=3", "data.num_workers=0"])
+    assert found.config.sft.logging_steps == 3
+    assert (found.changed, found.warnings) == ((), ())
+
+
+def test_what_shapes_the_curve_needs_force(ended: RunDirectory) -> None:
+    overrides = ["sft.lr=2e-3", "lora.r=8", "sft.logging_steps=3"]
+    with pytest.raises(ConfigError) as caught:
+        prepare(ended, overrides)
+    assert "lora.r (64 -> 8), sft.lr (0.001 -> 0.002)" in caught.value.message
+    assert "logging_steps" not in caught.value.message
+    assert "--force" in caught.value.fix
+    found = prepare(ended, overrides, force=True)
+    assert found.changed == ("lora.r", "sft.lr")
+    assert found.origin.forced
+    assert "lora.r, sft.lr" in found.warnings[0]
+
+
+def test_the_same_value_again_is_no_change(ended: RunDirectory) -> None:
+    assert prepare(ended, ["sft.lr=1e-3"]).changed == ()
+
+
+def test_wrong_overrides_are_refused(ended: RunDirectory) -> None:
+    with pytest.raises(ConfigError, match=r"sft\.lrr"):
+        prepare(ended, ["sft.lrr=1"])
+
+
+def test_a_living_run(ended: RunDirectory) -> None:
+    # As its supervisor: a test's trainers are killed in the end.
+    write_status(ended, working(dead_process(), this_process()))
+    with pytest.raises(ConfigError, match="still goes on") as caught:
+        prepare(ended, force=True)
+    assert f"inft-tui stop {ended.run_id}" in caught.value.fix
+
+
+def test_a_living_run_elsewhere(ended: RunDirectory) -> None:
+    change_record(ended, host="node7")
+    with pytest.raises(ConfigError, match="still goes on on node7"):
+        prepare(ended)
+
+
+def test_a_run_of_a_machine_that_is_gone_needs_somebody_s_word(ended: RunDirectory, project: Path) -> None:
+    """A rented machine that was taken away leaves its disk, and comes back under another name."""
+    change_record(ended, host="pod-1")
+    write_status(ended, working(dead_process(), dead_process(), step=45), heartbeat="2025-03-01T12:00:00.000Z")
+    with pytest.raises(ConfigError, match="pod-1, which cannot be seen from here, and has been silent for") as caught:
+        prepare(ended)
+    assert "--force" in caught.value.fix
+    found = prepare(ended, force=True)
+    assert (found.checkpoint.step, found.origin.forced) == (40, True)
+    assert not is_at_work_in_sight(ended)
+    lock = lock_file(project / "outputs")
+    with OutputLocks.acquire([project / "outputs"], ended):
+        written_elsewhere = lock.read_bytes()
+    holder = msgspec.json.decode(written_elsewhere)
+    with pretending_to_be("pod-1"), OutputLocks.acquire([project / "outputs"], ended):
+        pass
+    assert msgspec.json.decode(lock.read_bytes())["host"] == "pod-1" != holder["host"]
+    other = new_run(found.config, "2025-03-02 12:00:00", origin=found.origin)
+    with pytest.raises(ConfigError, match="on pod-1 has been writing"):
+        OutputLocks.acquire([project / "outputs"], other)
+    with OutputLocks.acquire([project / "outputs"], other, going_on=is_at_work_in_sight):
+        pass
+
+
+class TestFinished:
+    def test_nothing_is_left_to_do(self, ended: RunDirectory) -> None:
+        finish(ended)
+        for overrides, force in (([], False), ([], True), (["sft.logging_steps=3"], False)):
+            with pytest.raises(ConfigError, match="has finished") as caught:
+                prepare(ended, overrides, force=force)
+        assert "--force" in caught.value.fix
+
+    def test_more_steps_change_the_curve(self, ended: RunDirectory) -> None:
+        finish(ended)
+        with pytest.raises(ConfigError, match=r"sft\.num_epochs"):
+            prepare(ended, ["sft.num_epochs=3"])
+        assert prepare(ended, ["sft.num_epochs=3"], force=True).changed == ("sft.num_epochs",)
+
+    def test_stopped_early(self, ended: RunDirectory) -> None:
+        finish(ended, step=60)
+        with pytest.raises(ConfigError) as caught:
+            prepare(ended)
+        assert "early_stopping_patience=0 --force" in caught.value.fix
+        assert prepare(ended, ["sft.early_stopping_patience=0"], force=True).changed == ()
+
+
+@pytest.mark.parametrize("state", ["stopped", "failed"])
+def test_a_run_that_ended_with_a_word(ended: RunDirectory, state: Any) -> None:
+    write_status(ended, Status(state, step=45, exit_code=130, cause=Cause("x", "y", "")))
+    assert prepare(ended).checkpoint.step == 40
+
+
+def test_no_checkpoint(config: Config) -> None:
+    run = new_run(config, "2025-03-01 12:00:00")
+    write_status(run, working(dead_process()))
+    with pytest.raises(ConfigError, match="no complete checkpoint") as caught:
+        prepare(run)
+    assert "outputs/aya/basic/checkpoints" in caught.value.message
+
+
+def test_no_checkpoint_since_a_later_run_has_it(ended: RunDirectory, config: Config) -> None:
+    origin = Origin(ended.run_id, Path("x"))
+    later = new_run(config, "2025-03-01 13:00:00", origin=origin)
+    for step in (20, 40):
+        (ended.path.parents[1] / f"outputs/aya/basic/checkpoints/checkpoint-{step}/inft-checkpoint.json").unlink()
+    with pytest.raises(ConfigError, match=later.run_id) as caught:
+        prepare(ended)
+    assert f"inft-tui resume {later.run_id}" in caught.value.fix
+
+
+def test_a_second_continuation_is_told(ended: RunDirectory, config: Config) -> None:
+    later = new_run(config, "2025-03-01 13:00:00", origin=Origin(ended.run_id, Path("x")))
+    (warning,) = prepare(ended).warnings
+    assert later.run_id in warning
+
+
+def test_a_run_that_saved_nothing_itself_goes_on_from_its_origin(ended: RunDirectory, config: Config) -> None:
+    later = new_run(config, "2025-03-01 13:00:00", origin=Origin(ended.run_id, Path("x")))
+    write_status(later, working(dead_process()))
+    found = prepare(later)
+    assert (found.checkpoint.run_id, found.origin.run_id) == (ended.run_id, later.run_id)
+    assert ended.run_id in found.warnings[0]
+
+
+def test_no_steps_left(config: Config, ended: RunDirectory) -> None:
+    text = ended.config_toml.read_text()
+    ended.config_toml.write_text(text.replace('max_steps = "none"', "max_steps = 40"))
+    with pytest.raises(ConfigError, match="nothing is left to do"):
+        prepare(ended)
+
+
+@pytest.mark.parametrize("content", ["", "family = 7", "\x00", 'family = "aya"\nnew_table = 1'])
+def test_a_damaged_configuration(ended: RunDirectory, content: str) -> None:
+    ended.config_toml.write_text(content)
+    with pytest.raises(ConfigError, match=r"config\.toml"):
+        prepare(ended)
+
+
+def test_a_damaged_record(ended: RunDirectory) -> None:
+    ended.run_json.write_text("{")
+    with pytest.raises(ConfigError, match=r"run\.json is damaged"):
+        prepare(ended)
+
+
+def test_another_project_s_run(ended: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "other").mkdir()
+    monkeypatch.setenv("INFT_HOME", str(tmp_path / "other"))
+    with pytest.raises(ConfigError, match="belongs to the project") as caught:
+        prepare(ended)
+    assert f"INFT_HOME={tmp_path}" in caught.value.fix
+
+
+def test_other_versions_are_told(ended: RunDirectory) -> None:
+    change_record(ended, packages={**package_versions(), "peft": "0.1", "textual": "0.1"})
+    (warning,) = prepare(ended).warnings
+    assert "peft 0.1 -> " in warning
+    assert "textual" not in warning
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "count"),
+    [
+        ({}, {"torch": "2"}, 0),
+        ({"torch": "2"}, {"torch": "2"}, 0),
+        ({"torch": "2", "bitsandbytes": None}, {"torch": "3", "bitsandbytes": "1"}, 2),
+    ],
+)
+def test_only_recorded_packages_are_compared(
+    then: Mapping[str, str | None], now: Mapping[str, str | None], count: int
+) -> None:
+    assert sum(warning.count("->") for warning in version_changes(then, now)) == count
