@@ -14,6 +14,7 @@ from inft.profiles import resolve, to_toml
 from inft.runs.directory import RunDirectory, create_run, link_latest, logs_folder
 from inft.runs.launch import CALM_THREADS
 from inft.runs.narrate import Narrator, narrate
+from inft.training.console import lossy_stream, steady_standard_streams
 
 RECIPES: dict[tuple[FamilyName, Mode], str] = {
     ("llama32", "basic"): "llama_basic",
@@ -34,6 +35,7 @@ def run_guide(family: FamilyName, program: str, arguments: Sequence[str]) -> int
     Returns:
         The run's exit code.
     """
+    steady_standard_streams()
     parser = argparse.ArgumentParser(prog=program, description="QLoRA fine-tuning as the guide has it.")
     parser.add_argument("--training-mode", choices=["basic", "advanced"], default="basic", help="default: basic")
     parser.add_argument(
@@ -55,12 +57,13 @@ def run_guide(family: FamilyName, program: str, arguments: Sequence[str]) -> int
 
 
 def _keep_terminal(run: RunDirectory) -> TextIO:
-    """Points stdout and stderr at `console.log` and returns the stdout there was."""
-    terminal = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", errors="backslashreplace")
+    """Points stdout and stderr at `console.log` and returns the stdout there was; if it hangs up, the run goes on."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    terminal = lossy_stream(os.dup(1), owns=True)
     log = os.open(run.console_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-        os.dup2(log, stream.fileno())
+    for descriptor in (1, 2):
+        os.dup2(log, descriptor)
     os.close(log)
     return terminal
 
@@ -68,8 +71,8 @@ def _keep_terminal(run: RunDirectory) -> TextIO:
 def _train(run: RunDirectory, terminal: TextIO) -> int:
     for name, value in CALM_THREADS.items():
         os.environ.setdefault(name, value)  # read when torch is loaded, which is here
-    from inft.pipeline import run_to_end
     from inft.runs.status import read_status
+    from inft.trainer import run_to_end
 
     narrator = Narrator()
 

@@ -1,15 +1,12 @@
-"""One training run, top to bottom: `python -m inft.pipeline RUN_DIRECTORY`."""
+"""One training run, top to bottom; `inft.trainer` is the process around it."""
 
 from __future__ import annotations
 
-import sys
-import traceback
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from peft import PeftModel
-from transformers import EarlyStoppingCallback, TrainerCallback, set_seed
+from transformers import TrainerCallback, set_seed
 
 from inft.config import Config
 from inft.data.collators import CaptionCollator
@@ -25,37 +22,45 @@ from inft.models.checkpoint import Checkpoint, load_processor, locate
 from inft.models.family import Family
 from inft.models.quantization import DTYPES, load_base
 from inft.models.registry import FAMILIES
-from inft.profiles import load_config
-from inft.project import inside, project_root
+from inft.project import inside
 from inft.runs import events
+from inft.runs.checkpoints import newest, sweep
 from inft.runs.clock import utc_now
 from inft.runs.directory import RunDirectory
+from inft.runs.lineage import ancestors
 from inft.training.arguments import training_arguments
-from inft.training.callbacks import GradientGuard, StopRequest, TrainerLoggingCallback
-from inft.training.earlier import set_adapters_aside, set_checkpoints_aside
-from inft.training.failures import named_cause
+from inft.training.callbacks import GradientGuard, Requests, ResumableEarlyStopping, TrainerLoggingCallback
+from inft.training.checkpointing import CheckpointPlan
+from inft.training.control import RunControl
+from inft.training.earlier import set_checkpoints_aside
 from inft.training.meter import StepMeter
+from inft.training.origin import starting_point
 from inft.training.precision import Machine, check_precision, this_machine, use_one_gpu
-from inft.training.report import Listener, RunReport
+from inft.training.report import RunReport
+from inft.training.results import Result, put_result, sweep_results
+from inft.training.resume_state import fingerprint
 from inft.training.samples import evenly_spread, sample_captions
 from inft.training.trainer import CaptionTrainer
 
 
-def train(config: Config, report: RunReport, root: Path, stop: StopRequest) -> ExitCode:
+def train(run: RunDirectory, config: Config, report: RunReport, root: Path, control: RunControl) -> ExitCode:
     """Fine-tunes as `config` says; the steps are the guide's.
 
     Args:
+        run: whose training it is, and what it continues.
         config: every parameter.
-        report: hears of everything.
+        report: hears of everything, the end included.
         root: the project's root, which relative paths start at.
-        stop: whether somebody asked for an early end.
+        control: what the run is asked for on the way.
 
     Returns:
         FINISHED, or STOPPED after an early end.
 
     Raises:
         InftError: what went wrong, by name.
+        KeyboardInterrupt: somebody asked for an end where nothing is under way that could be saved.
     """
+    use_one_gpu()
     machine = this_machine()
     announce(report, "hardware", machine.text())
     check_precision(config.compute_dtype, machine)
@@ -66,11 +71,15 @@ def train(config: Config, report: RunReport, root: Path, stop: StopRequest) -> E
     output_dir = inside(root, config.output_dir, config.output_dir_key)
     best_model_dir = inside(root, config.best_model_dir, config.best_model_dir_key)
     arguments = training_arguments(config, output_dir, on_gpu=machine.on_gpu)
+    start = starting_point(run)
     set_seed(config.basic.seed)
     report.state("loading")
 
     rows = select(config, report, root, config.data.split)
     held_out = select(config, report, root, config.data.eval_split) if config.data.eval_split else None
+    fingerprints = {use: fingerprint(chosen) for use, chosen in (("train", rows), ("evaluation", held_out)) if chosen}
+    if start is not None:
+        start.check_rows(fingerprints, report)
     checkpoint = fetch(config, family, report, root)
     collator = build_collator(config, family, checkpoint, rows)
     evaluation = build_collator(config, family, checkpoint, held_out) if held_out is not None else None
@@ -80,48 +89,90 @@ def train(config: Config, report: RunReport, root: Path, stop: StopRequest) -> E
     announce(report, "trainable", table.text())
 
     meter, ledger = StepMeter(), SkipLedger("while training")
+    lineage = tuple(ancestors(run))
+    requests = Requests(control, report)
+    origin = {} if start is None else start.origin
     trainer = CaptionTrainer(
         model=model,
         args=arguments,
         collator=collator,
         evaluation=evaluation,
         meter=meter,
+        plan=CheckpointPlan(output_dir, lineage, config.sft.save_total_limit, fingerprints),
         report=report,
         ledger=ledger,
         adapter_dtype=DTYPES[config.lora.adapter_dtype],
         callbacks=[
             GradientGuard(family),
-            TrainerLoggingCallback(report, meter, table, on_gpu=machine.on_gpu),
-            stop,
+            TrainerLoggingCallback(report, meter, table, on_gpu=machine.on_gpu, origin=origin),
+            requests,
             *early_stopping(config),
         ],
     )
     began = utc_now()
-    tell_aside(report, set_checkpoints_aside(output_dir, began))
-    with stop.deferred():
-        trainer.train()
-        tell_aside(report, set_adapters_aside(best_model_dir, began))
-        save(trainer, collator, best_model_dir, report)
-    if ledger.report().too_many():
-        announce(report, "saved", f"The adapters as they were trained are in {best_model_dir}.", "warning")
-    ledger.check(final=True)
-    report_skips(ledger, report)
-    end: events.EndState = "finished" if stop.signal is None else "stopped"
-    step = trainer.state.global_step
-    if end == "finished":
-        for record in captions(config, model, evaluation or collator, step):
-            report.sample(record)
-    report.event(
-        events.train_end(state=end, global_step=step, elapsed_sec=meter.elapsed_sec, best_model_dir=str(best_model_dir))
-    )
-    if stop.signal is None:
-        report.finished()
-        return ExitCode.FINISHED
-    report.stopped(
-        f"Stopped by {stop.signal.name} after step {step}.",
-        f"Its adapters are in {best_model_dir}, its checkpoint is in {output_dir}.",
-    )
-    return ExitCode.STOPPED
+    with control.deferred():
+        control.raise_if_stopped()
+        clear_outputs(output_dir, best_model_dir)
+        before = 0 if start is None else start.checkpoint.step
+        tell_aside(report, set_checkpoints_aside(output_dir, began, lineage=lineage, up_to_step=before))
+        with report.outliving_the_log():
+            trainer.train(resume_from_checkpoint=None if start is None else str(start.checkpoint.path))
+        check_log(report, output_dir, lineage)
+        result = Result(run.run_id, trainer.state.global_step)
+        with report.saving():
+            aside = put_result(
+                best_model_dir,
+                result,
+                lambda folder: save(model, collator, folder),
+                lineage=lineage,
+                busy=output_dir,
+                at=began,
+            )
+        tell_aside(report, aside)
+        if ledger.report().too_many():
+            announce(report, "saved", f"The adapters as they were trained are in {best_model_dir}.", "warning")
+        ledger.check(final=True)
+        report_skips(ledger, report)
+        if not requests.cut_short:
+            for record in captions(config, model, evaluation or collator, result.step):
+                if control.stop is not None:
+                    break  # everything is saved; only captions to look at are missing
+                report.sample(record)
+        end: events.EndState = "stopped" if requests.cut_short else "finished"
+        report.event(
+            events.train_end(
+                state=end, global_step=result.step, elapsed_sec=meter.elapsed_sec, best_model_dir=str(best_model_dir)
+            )
+        )
+        if not requests.cut_short:
+            report.finished()
+            return ExitCode.FINISHED
+        report.stopped(
+            f"Stopped {control.stop} after step {result.step}.",
+            f"Its adapters are in {best_model_dir}, its checkpoint is in {output_dir}; "
+            f"`inft-tui resume {run.run_id}` goes on from there.",
+        )
+        return ExitCode.STOPPED
+
+
+def clear_outputs(output_dir: Path, best_model_dir: Path) -> None:
+    """Deletes what killed runs left half written; this run holds the locks of both folders."""
+    sweep(output_dir)
+    sweep_results(best_model_dir)
+
+
+def check_log(report: RunReport, output_dir: Path, lineage: Sequence[str]) -> None:
+    """Ends a run whose log has no room any more, now that its checkpoint is safe.
+
+    Raises:
+        DiskError: it has none.
+    """
+    problem = report.disk_problem
+    if problem is None:
+        return
+    found = newest(output_dir, lineage)
+    saved = "" if found is None else f" The checkpoint of step {found.step} is complete in {found.path}."
+    raise DiskError(problem.message, problem.fix + saved)
 
 
 def announce(report: RunReport, kind: str, text: str, level: events.AlertLevel = "info") -> None:
@@ -207,14 +258,13 @@ def early_stopping(config: Config) -> list[TrainerCallback]:
     sft = config.sft
     if config.data.eval_split is None or not sft.load_best_model_at_end or sft.early_stopping_patience == 0:
         return []
-    return [EarlyStoppingCallback(sft.early_stopping_patience, sft.early_stopping_threshold)]
+    return [ResumableEarlyStopping(sft.early_stopping_patience, sft.early_stopping_threshold)]
 
 
-def save(trainer: CaptionTrainer, collator: CaptionCollator, folder: Path, report: RunReport) -> None:
-    """Adapters and processor go into the best-model folder."""
-    with report.saving():
-        trainer.model.save_pretrained(folder, safe_serialization=True)
-        collator.encoder.processor.save_pretrained(folder)
+def save(model: PeftModel, collator: CaptionCollator, folder: Path) -> None:
+    """Adapters and processor go into `folder`."""
+    model.save_pretrained(folder, safe_serialization=True)
+    collator.encoder.processor.save_pretrained(folder)
 
 
 def report_skips(ledger: SkipLedger, report: RunReport) -> None:
@@ -230,46 +280,3 @@ def captions(config: Config, model: PeftModel, collator: CaptionCollator, step: 
     return sample_captions(
         model, collator, rows, basic=config.basic, batch_size=config.sft.inference_batch_size, step=step
     )
-
-
-def run_to_end(run: RunDirectory, listeners: Iterable[Listener] = ()) -> ExitCode:
-    """Trains as the run's `config.toml` says and records how that ended; raises nothing."""
-    try:
-        report = RunReport(run, listeners)
-    except InftError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    stop = StopRequest()
-    try:
-        with stop.listening():
-            use_one_gpu()
-            return train(load_config(run.config_toml), report, project_root(), stop)
-    except KeyboardInterrupt:
-        traceback.print_exc()
-        report.event(events.train_end(state="stopped", global_step=report.step))
-        report.stopped("Stopped outside of training; nothing was under way that could be saved.", "")
-        return ExitCode.STOPPED
-    except Exception as error:  # noqa: BLE001  # the process's edge: recorded by name, its traceback in console.log
-        traceback.print_exc()
-        return record_failure(report, named_cause(error, str(run.path)))
-    finally:
-        report.close()
-
-
-def record_failure(report: RunReport, cause: InftError) -> ExitCode:
-    """Writes down why the run failed, as far as the disk still takes it."""
-    with suppress(DiskError):
-        report.failed(cause)
-    with suppress(DiskError):
-        report.event(events.alert(level="error", kind=cause.kind, message=cause.message, fix=cause.fix))
-        report.event(events.train_end(state="failed", global_step=report.step))
-    return cause.exit_code
-
-
-def main() -> int:
-    """The trainer's process."""
-    return int(run_to_end(RunDirectory(Path(sys.argv[1]))))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

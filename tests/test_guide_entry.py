@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from inft.guide_entry import RECIPES
 from inft.profiles import resolve
+from inft.runs.directory import RunDirectory
+from inft.runs.status import read_status
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TINY = (
@@ -24,12 +30,22 @@ TINY = (
 )
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tiny checkpoints, made once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+def environment(home: Path, cache: Path) -> dict[str, str]:
+    return {"INFT_HOME": str(home), "INFT_CACHE": str(cache), "PATH": "/usr/bin:/bin", "HOME": str(home)}
+
+
 def command(start: list[str], home: Path, cache: Path, *settings: str) -> subprocess.CompletedProcess[str]:
     sets = [f"--set={setting}" for setting in settings]
     return subprocess.run(
         [sys.executable, *start, *sets],
         cwd=REPOSITORY,
-        env={"INFT_HOME": str(home), "INFT_CACHE": str(cache), "PATH": "/usr/bin:/bin", "HOME": str(home)},
+        env=environment(home, cache),
         capture_output=True,
         text=True,
         timeout=200,
@@ -45,10 +61,10 @@ def command(start: list[str], home: Path, cache: Path, *settings: str) -> subpro
         (["-m", "inft.aya_inft"], "qlora-lora-aya8b", "aya/basic"),
     ],
 )
-def test_the_guides_command_trains(start: list[str], tag: str, best: str, tmp_path: Path) -> None:
+def test_the_guides_command_trains(start: list[str], tag: str, best: str, tmp_path: Path, cache: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    done = command(start, home, tmp_path / "cache", *TINY)
+    done = command(start, home, cache, *TINY)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     for said in ("CUDA GPU: none; torch 2.", "BF16: yes", "trainable in", "step 2 of 2, loss", "adapters in"):
@@ -63,8 +79,8 @@ def test_the_guides_command_trains(start: list[str], tag: str, best: str, tmp_pa
 
 
 @pytest.mark.slow
-def test_a_failure_is_a_sentence_and_its_traceback_is_in_the_log(tmp_path: Path) -> None:
-    done = command(["-m", "inft.aya_inft"], tmp_path, tmp_path / "cache", *TINY, "sft.report_to=swanlab")
+def test_a_failure_is_a_sentence_and_its_traceback_is_in_the_log(tmp_path: Path, cache: Path) -> None:
+    done = command(["-m", "inft.aya_inft"], tmp_path, cache, *TINY, "sft.report_to=swanlab")
     assert done.returncode == 3
     assert "Traceback" not in done.stdout + done.stderr
     assert "failed: sft.report_to = 'swanlab' needs the package swanlab" in done.stdout
@@ -72,8 +88,8 @@ def test_a_failure_is_a_sentence_and_its_traceback_is_in_the_log(tmp_path: Path)
     assert "Traceback" in console.read_text()
 
 
-def test_a_wrong_value_is_refused_before_anything_is_made(tmp_path: Path) -> None:
-    done = command(["-m", "inft.aya_inft"], tmp_path, tmp_path / "cache", "sft.lr=fast")
+def test_a_wrong_value_is_refused_before_anything_is_made(tmp_path: Path, cache: Path) -> None:
+    done = command(["-m", "inft.aya_inft"], tmp_path, cache, "sft.lr=fast")
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert "sft.lr" in done.stderr
@@ -84,3 +100,71 @@ def test_each_recipe_is_its_familys() -> None:
     for (family, mode), profile in RECIPES.items():
         config = resolve(profile).config
         assert (config.family, config.mode) == (family, mode)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sighup", [signal.SIG_DFL, signal.SIG_IGN], ids=["plain", "nohup"])
+def test_training_goes_on_when_its_terminal_hangs_up(tmp_path: Path, cache: Path, sighup: signal.Handlers) -> None:
+    settings = [f"--set={setting}" for setting in (*TINY, "sft.max_steps=8", "data.num_workers=1")]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        signal.signal(signal.SIGHUP, sighup)
+        os.chdir(REPOSITORY)
+        arguments = [sys.executable, "-m", "inft.aya_inft", *settings]
+        os.execve(sys.executable, arguments, environment(tmp_path, cache))
+    seen = b""
+    while b"step 1 of 8" not in seen:
+        seen += os.read(terminal, 4096)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    run = only_run(tmp_path)
+    status = read_status(run.status_json)
+    assert status is not None
+    assert (status.state, status.step) == ("finished", 8)
+    logs = [event["global_step"] for event in events(run) if event["event"] == "log"]
+    assert logs == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("closed", ["<&-", "<&- >&- 2>&-", "| true"])
+def test_closed_streams_are_no_reason_to_fail(tmp_path: Path, cache: Path, closed: str) -> None:
+    settings = " ".join(f"--set={setting}" for setting in TINY)
+    # A pipe's reader may be gone before the run is: the shell waits for both.
+    line = f"set -o pipefail; {sys.executable} -m inft.aya_inft {settings} {closed}"
+    done = subprocess.run(["bash", "-c", line], cwd=REPOSITORY, env=environment(tmp_path, cache), timeout=200)
+    assert done.returncode == 0
+    run = only_run(tmp_path)
+    assert [event["event"] for event in events(run)][-1] == "train_end"
+    assert "trainable in" in run.console_log.read_text()
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_with_a_checkpoint(tmp_path: Path, cache: Path) -> None:
+    settings = [f"--set={setting}" for setting in (*TINY, "sft.max_steps=10000", "sft.num_epochs=1000")]
+    with (tmp_path / "told").open("wb") as told:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "inft.aya_inft", *settings],
+            cwd=REPOSITORY,
+            env=environment(tmp_path, cache),
+            stdout=told,
+            stderr=told,
+            start_new_session=True,
+        )
+    while "step 2 of" not in (tmp_path / "told").read_text():
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(60) == 130
+    said = (tmp_path / "told").read_text()
+    assert "stopped: Stopped by SIGINT after step" in said
+    assert "Traceback" not in said
+    assert list((tmp_path / "outputs/aya/basic/checkpoints").glob("checkpoint-*"))
+
+
+def only_run(home: Path) -> RunDirectory:
+    (folder,) = (path for path in (home / "logs").iterdir() if path.is_dir())
+    return RunDirectory(folder)
+
+
+def events(run: RunDirectory) -> list[dict[str, object]]:
+    return [json.loads(line) for line in run.metrics.read_text().splitlines()]

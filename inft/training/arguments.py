@@ -58,7 +58,7 @@ def training_arguments(config: Config, output_dir: Path, *, on_gpu: bool) -> SFT
         logging_nan_inf_filter=False,  # it would write the last finite loss in the place of a NaN
         save_strategy="steps",
         save_steps=sft.save_steps,
-        save_total_limit=sft.save_total_limit,
+        save_total_limit=None,  # which checkpoints stay is the CheckpointPlan's
         eval_strategy="steps" if evaluates else "no",
         eval_steps=sft.eval_steps if evaluates else None,
         load_best_model_at_end=evaluates and sft.load_best_model_at_end,
@@ -71,6 +71,7 @@ def training_arguments(config: Config, output_dir: Path, *, on_gpu: bool) -> SFT
         max_length=None,  # the collator keeps to basic.max_length, and never at the caption's cost
         packing=False,
         seed=sft.seed,
+        data_seed=sft.seed,  # the order of the rows; stated, so that a resumed run cannot find another
         report_to=sft.report_to,
         use_cpu=not on_gpu,
         disable_tqdm=True,

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
-import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import (
+    EarlyStoppingCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
 from inft.errors import InftError
 from inft.models.adapters import TrainableTable
 from inft.models.family import Family
 from inft.runs import events
+from inft.training.control import RunControl
 from inft.training.meter import StepMeter
 from inft.training.report import RunReport
 
@@ -33,13 +36,23 @@ class TrainerLoggingCallback(TrainerCallback):
         meter: knows where the time went.
         table: what is trained.
         on_gpu: whether there is GPU memory to speak of.
+        origin: what the run continues, as further keys of `train_begin`.
     """
 
-    def __init__(self, report: RunReport, meter: StepMeter, table: TrainableTable, *, on_gpu: bool) -> None:
+    def __init__(
+        self,
+        report: RunReport,
+        meter: StepMeter,
+        table: TrainableTable,
+        *,
+        on_gpu: bool,
+        origin: Mapping[str, Any] | None = None,
+    ) -> None:
         self._report = report
         self._meter = meter
         self._table = table
         self._on_gpu = on_gpu
+        self._origin = dict(origin or {})
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -56,6 +69,8 @@ class TrainerLoggingCallback(TrainerCallback):
                 total_parameters=self._table.total_parameters,
                 trainable_by_group={row.group: row.trainable for row in self._table.rows},
                 unmatched_targets=list(self._table.unmatched),
+                global_step=state.global_step,
+                **self._origin,
             )
         )
 
@@ -163,54 +178,49 @@ def gradient_norms(model: nn.Module, family: Family) -> dict[str, float]:
     return {group: math.sqrt(square) if math.isfinite(square) else square for group, square in squares.items()}
 
 
-class StopRequest(TrainerCallback):
-    """Ends a run when SIGTERM (a scheduler's preemption, `kill`) or SIGINT (Ctrl-C) asks for it.
+class Requests(TrainerCallback):
+    """Honours at the end of an optimiser step what was asked for during it.
 
-    While training, at the next optimiser step and with a checkpoint; before and after, at once.
+    Attributes:
+        cut_short: whether training ends before its last step because somebody asked for that.
+
+    Args:
+        control: what was asked for.
+        report: knows whether the log's disk is full, which ends the run in the same way.
     """
 
-    def __init__(self) -> None:
-        self.signal: signal.Signals | None = None
-        self._owner = os.getpid()
-        self._deferring = False
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Takes the signals; a hang-up asks for nothing."""
-        handlers: dict[signal.Signals, Any] = {
-            signal.SIGTERM: self._asked,
-            signal.SIGINT: self._asked,
-            signal.SIGHUP: signal.SIG_IGN,
-        }
-        previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-
-    @contextmanager
-    def deferred(self) -> Iterator[None]:
-        """A request that comes in here is only noted, for `on_step_end` and for whoever reads `signal`."""
-        self._deferring = True
-        try:
-            yield
-        finally:
-            self._deferring = False
+    def __init__(self, control: RunControl, report: RunReport) -> None:
+        self.cut_short = False
+        self._control = control
+        self._report = report
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Asks the Trainer to save and end."""
-        if self.signal is not None:
+        """Asks the Trainer to save, and to end."""
+        control.should_save |= self._control.take_save()
+        if state.global_step >= state.max_steps:
+            return
+        if self._control.stop is not None:
+            self.cut_short = True
             control.should_log = True
+        if self.cut_short or self._report.disk_problem is not None:
             control.should_save = True
             control.should_training_stop = True
 
-    def _asked(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self._owner:
-            # A data worker inherits this handler. The trainer ends its workers itself: Ctrl-C is not for them.
-            if number == signal.SIGTERM:
-                os._exit(128 + number)
-            return
-        self.signal = signal.Signals(number)
-        if not self._deferring:
-            raise KeyboardInterrupt
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """A checkpoint is complete."""
+        self._control.saved()
+
+
+class ResumableEarlyStopping(EarlyStoppingCallback):
+    """Early stopping that goes on counting in a resumed run, and ends at once one that had already ended."""
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """The checkpoint, if any, is loaded; its state holds what this callback said of itself."""
+        super().on_train_begin(args, state, control, **kwargs)
+        name = type(self).__name__
+        states: Any = state.stateful_callbacks
+        stored = states.setdefault(name, self.state())
+        self.early_stopping_patience_counter = stored["attributes"]["early_stopping_patience_counter"]
+        control.should_training_stop |= self.early_stopping_patience_counter >= self.early_stopping_patience

@@ -1,33 +1,53 @@
-"""Results of earlier runs in the same folders: moved aside, never overwritten or rotated away."""
+"""Checkpoints of other runs in the same folder: moved aside, never overwritten or rotated away."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Collection
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 
+from inft.errors import disk_error
+from inft.runs.checkpoints import read_complete
 
-def set_checkpoints_aside(output_dir: Path, at: datetime) -> Path | None:
-    """Moves the checkpoints of an earlier run into a subfolder, where this run's rotation does not look for old ones.
+
+def set_checkpoints_aside(
+    output_dir: Path, at: datetime, *, lineage: Collection[str] = (), up_to_step: int = 0
+) -> Path | None:
+    """Moves checkpoints into a subfolder, where this run's rotation does not look for old ones.
+
+    Args:
+        output_dir: the folder of checkpoints.
+        at: the moment that names the subfolder.
+        lineage: ids of the runs that this one continues; their complete checkpoints stay.
+        up_to_step: the last optimiser step of which they do, since this run will write its own of those after it.
 
     Returns:
         The subfolder; None if there was nothing to move.
+
+    Raises:
+        DiskError: one could not be moved.
     """
-    checkpoints = sorted(output_dir.glob("checkpoint-*"))
-    if not checkpoints:
+    moving = [path for path in sorted(output_dir.glob("checkpoint-*")) if not _stays(path, lineage, up_to_step)]
+    if not moving:
         return None
-    aside = output_dir / f"earlier-{at:%Y%m%d-%H%M%S}"
-    aside.mkdir()
-    for checkpoint in checkpoints:
-        checkpoint.rename(aside / checkpoint.name)
+    aside = unused(output_dir / f"earlier-{at:%Y%m%d-%H%M%S}")
+    try:
+        aside.mkdir()
+        for path in moving:
+            path.rename(aside / path.name)
+    except OSError as error:
+        raise disk_error(error, aside) from error
     return aside
 
 
-def set_adapters_aside(best_model_dir: Path, at: datetime) -> Path | None:
-    """Moves the final adapters of an earlier run to a folder beside.
+def unused(path: Path) -> Path:
+    """`path`, or the first of `path-2`, `path-3`, ... that does not exist."""
+    names = (path if number == 1 else path.with_name(f"{path.name}-{number}") for number in count(1))
+    return next(name for name in names if not os.path.lexists(name))
 
-    Returns:
-        That folder; None if there were none.
-    """
-    if not any(best_model_dir.glob("adapter_model.*")):
-        return None
-    return best_model_dir.rename(best_model_dir.with_name(f"{best_model_dir.name}-earlier-{at:%Y%m%d-%H%M%S}"))
+
+def _stays(path: Path, lineage: Collection[str], up_to_step: int) -> bool:
+    found = read_complete(path)
+    return found is not None and found.run_id in lineage and found.step <= up_to_step

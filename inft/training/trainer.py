@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,11 +18,12 @@ from inft.data.encoding import IGNORE_INDEX
 from inft.data.skips import SkipLedger
 from inft.errors import DivergedError
 from inft.models.adapters import set_adapter_dtype
+from inft.training.checkpointing import CheckpointingTrainer, CheckpointPlan
 from inft.training.meter import StepMeter
 from inft.training.report import RunReport
 
 
-class CaptionTrainer(SFTTrainer):
+class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
     """Trains the adapters of a model on the rows of a collator's corpus.
 
     Args:
@@ -31,7 +32,8 @@ class CaptionTrainer(SFTTrainer):
         collator: turns row numbers into batches.
         evaluation: the same for the rows evaluated on, if any.
         meter: is told what every step consists of.
-        report: is told when a checkpoint is being written.
+        plan: where checkpoints go and which of them stay.
+        report: is told of what is under way.
         ledger: counts rows that could not be used, and stops the run when there are too many.
         adapter_dtype: what the adapters are held in.
         callbacks: as the Trainer's.
@@ -45,6 +47,7 @@ class CaptionTrainer(SFTTrainer):
         collator: CaptionCollator,
         evaluation: CaptionCollator | None,
         meter: StepMeter,
+        plan: CheckpointPlan,
         report: RunReport,
         ledger: SkipLedger,
         adapter_dtype: torch.dtype,
@@ -53,11 +56,13 @@ class CaptionTrainer(SFTTrainer):
         self._train_collator = collator
         self._evaluation = evaluation
         self._meter = meter
-        self._report = report
         self._ledger = ledger
-        self._skipped_places: set[str] = set()
+        self._skipped: dict[str, SkippedRow] = {}
+        self._rows_seen = 0
         self._rows_to_see = len(collator.corpus) + (0 if evaluation is None else len(evaluation.corpus))
         super().__init__(
+            plan=plan,
+            report=report,
             model=model,
             args=args,
             train_dataset=row_numbers(len(collator.corpus)),
@@ -66,10 +71,13 @@ class CaptionTrainer(SFTTrainer):
             data_collator=collator,
             callbacks=list(callbacks),
         )
+        adapted: PeftModel = self.model
         # TRL casts adapters of a quantised base to bf16, whose 8 bits of mantissa lose most of an update at 1e-4.
-        set_adapter_dtype(self.model, adapter_dtype)
+        set_adapter_dtype(adapted, adapter_dtype)
+        # PEFT would load a checkpoint's adapters as fp32, whatever they are held in.
+        adapted.load_adapter = partial(adapted.load_adapter, autocast_adapter_dtype=False)
         # PEFT would ask the hub at every save whether the base's vocabulary was resized; ours never is.
-        self.model.save_pretrained = partial(self.model.save_pretrained, save_embedding_layers=False)
+        adapted.save_pretrained = partial(adapted.save_pretrained, save_embedding_layers=False)
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[dict[str, Any]], num_batches: int, device: torch.device
@@ -103,10 +111,36 @@ class CaptionTrainer(SFTTrainer):
             )
         return loss
 
+    def figures(self) -> dict[str, Any]:
+        """What TRL's metrics and the ledger have counted so far."""
+        return {
+            "tokens": self._total_train_tokens,
+            "metrics": dict(self._metrics["train"]),
+            "rows_seen": self._rows_seen,
+            "skipped": [[row.cause, row.language, row.place, row.reason] for row in self._skipped.values()],
+        }
+
+    def go_on_from(self, figures: Mapping[str, Any]) -> None:
+        """Counts on from there."""
+        self._total_train_tokens = figures["tokens"]
+        self._metrics["train"].update(figures["metrics"])
+        self._see(figures["rows_seen"])
+        for cause, language, place, reason in figures["skipped"]:
+            self._skip(SkippedRow(cause, language, place, reason))
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Passes figures on; TRL's means, too, go on over an additional line."""
+        metrics = dict(self._metrics["train"])
+        super().log(logs, start_time)
+        if "loss" in logs and not self.logs_regularly():
+            self._metrics["train"].update(metrics)
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """Writes none: PEFT puts one into every folder of adapters, and TRL's belongs to no folder of ours."""
+
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         began = time.perf_counter()
-        with self._report.saving():
-            super()._save_checkpoint(model, trial)
+        super()._save_checkpoint(model, trial)
         self._meter.pause(time.perf_counter() - began)
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
@@ -126,15 +160,21 @@ class CaptionTrainer(SFTTrainer):
     def _account(self, batch: dict[str, Any]) -> None:
         """Takes the skipped rows out of a batch and counts them, each row once however often it comes round."""
         skipped: list[SkippedRow] = batch.pop(SKIPPED_KEY, [])
-        passing = len(batch["input_ids"]) + len(skipped)
-        self._ledger.seen(min(passing, self._rows_to_see))
-        self._rows_to_see -= min(passing, self._rows_to_see)
-        new = [row for row in skipped if row.place not in self._skipped_places]
-        self._skipped_places.update(row.place for row in new)
+        self._see(min(len(batch["input_ids"]) + len(skipped), self._rows_to_see))
+        new = [row for row in skipped if row.place not in self._skipped]
         for row in new:
-            self._ledger.record(row.cause, row.language, row.place)
+            self._skip(row)
         if new:
             self._ledger.check()
+
+    def _see(self, rows: int) -> None:
+        self._ledger.seen(rows)
+        self._rows_seen += rows
+        self._rows_to_see -= rows
+
+    def _skip(self, row: SkippedRow) -> None:
+        self._skipped[row.place] = row
+        self._ledger.record(row.cause, row.language, row.place)
 
 
 def row_numbers(count: int) -> datasets.Dataset:

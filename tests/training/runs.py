@@ -6,12 +6,15 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from inft.profiles import resolve, to_toml
-from inft.runs.directory import RunDirectory, create_run
+from inft.runs.checkpoints import Checkpoint
+from inft.runs.directory import Origin, RunDirectory, create_run
 from inft.runs.status import Status, read_status
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -45,6 +48,13 @@ class Home:
         config = resolve(profile, [*SHORT, *settings]).config
         return create_run(config, to_toml(config), argv=["test"])
 
+    def resume(self, run: RunDirectory, checkpoint: Checkpoint, *settings: str, forced: bool = False) -> RunDirectory:
+        """A run directory that continues `run` from one of its checkpoints."""
+        config = resolve(str(run.config_toml), settings).config
+        return create_run(
+            config, to_toml(config), argv=["test"], origin=Origin(run.run_id, checkpoint.path, forced=forced)
+        )
+
     def trainer(self, run: RunDirectory, *, prelude: str = "") -> subprocess.Popen[bytes]:
         """The trainer's own process, its output in `console.log`, as it is launched for real.
 
@@ -52,8 +62,8 @@ class Home:
             run: what to run.
             prelude: Python statements that go first, for a limit or a fault.
         """
-        program = f"{prelude}\nimport sys\nsys.argv = ['inft.pipeline', {str(run.path)!r}]\n"
-        program += "from inft.pipeline import main\nsys.exit(main())\n"
+        program = f"{prelude}\nimport sys\nsys.argv = ['inft.trainer', {str(run.path)!r}]\n"
+        program += "from inft.trainer import main\nsys.exit(main())\n"
         with run.console_log.open("ab") as console:
             return subprocess.Popen(
                 [sys.executable, "-c", program],
@@ -81,3 +91,23 @@ def status_of(run: RunDirectory) -> Status:
 
 def _refuse(constant: str) -> None:
     raise AssertionError(f"{constant} is no JSON")
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    """Waits until `condition` holds; the process must live until then."""
+    deadline = time.monotonic() + 90
+    while not condition():
+        assert process.poll() is None, "the trainer ended early"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def announced_steps(seconds: float) -> str:
+    """Statements by which every optimiser step is said on stdout and takes this much longer."""
+    return (
+        "import time, inft.training.callbacks as c\n"
+        "step_end = c.TrainerLoggingCallback.on_step_end\n"
+        "def announced(*a, **k):\n"
+        f"    print('a step is done'); time.sleep({seconds}); return step_end(*a, **k)\n"
+        "c.TrainerLoggingCallback.on_step_end = announced\n"
+    )

@@ -17,6 +17,7 @@ from inft.data.skips import SkipLedger
 from inft.models.registry import FAMILIES
 from inft.profiles import resolve
 from inft.training.arguments import training_arguments
+from inft.training.checkpointing import CheckpointPlan
 from inft.training.meter import StepMeter
 from inft.training.precision import this_machine
 from inft.training.report import RunReport
@@ -99,6 +100,7 @@ def one_step(home: Home, profile: str, micro: int, accumulation: int) -> tuple[f
         collator=built.collator,
         evaluation=None,
         meter=StepMeter(),
+        plan=CheckpointPlan(home.root / "out", ("test",), keep=1),
         report=built.report,
         ledger=SkipLedger(),
         adapter_dtype=torch.float32,

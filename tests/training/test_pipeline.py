@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,10 @@ from inft.data.demo import __file__ as demo_module
 from inft.models.checkpoint import load_processor
 from inft.models.quantization import load_base
 from inft.models.registry import FAMILIES
-from inft.pipeline import run_to_end
 from inft.profiles import load_config
 from inft.runs.directory import RunDirectory
-from tests.training.runs import Home, events_of, status_of
+from inft.trainer import run_to_end
+from tests.training.runs import Home, events_of, status_of, wait_for
 
 DEMO = Path(demo_module).parent
 PROFILES = ("demo_llama", "demo_aya")
@@ -51,14 +50,14 @@ def test_a_run_leaves_what_the_design_promises(
     kept: dict[str, Any] = {}
     save = pipeline.save
 
-    def save_and_look(trainer: Any, collator: Any, folder: Path, report: Any) -> None:
-        save(trainer, collator, folder, report)
+    def save_and_look(model: Any, collator: Any, folder: Path) -> None:
+        save(model, collator, folder)
         batch = {name: value for name, value in collator([{"row": 3}, {"row": 20}]).items() if name != "labels"}
-        model = trainer.model.eval()
+        model.eval()
         dtypes = {parameter.dtype for parameter in model.parameters() if parameter.requires_grad}
         assert dtypes == {torch.float32}, "TRL casts them to bf16 behind one's back"
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            kept.update(batch=batch, logits=model(**batch).logits.float(), folder=folder)
+            kept.update(batch=batch, logits=model(**batch).logits.float())
 
     monkeypatch.setattr(pipeline, "save", save_and_look)
     out = [f"sft.{'llama_32' if 'llama' in profile else 'aya'}_output_dir=out/c"]
@@ -91,14 +90,16 @@ def test_a_run_leaves_what_the_design_promises(
     assert {sample["language"] for sample in samples} == {"en", "si"}
     assert all(sample["reference_caption"] and Path(sample["image"]).is_file() for sample in samples)
     (end,) = events_of(run, "train_end")
-    assert (end["state"], end["best_model_dir"]) == ("finished", str(kept["folder"]))
+    saved = home.root / load_config(run.config_toml).best_model_dir
+    assert (end["state"], end["best_model_dir"]) == ("finished", str(saved))
+    assert json.loads((saved / "inft-run.json").read_text()) == {"run_id": run.run_id, "step": 3}
     assert [json.dumps(event) for event in told] == [json.dumps(event) for event in events_of(run)]
 
     # The folder is enough to go on from: the processor as it was, and adapters that give the trained model's logits.
     family = FAMILIES[load_config(run.config_toml).family]
-    assert load_processor(kept["folder"], family).chat_template
-    assert not list(kept["folder"].glob("*.bin"))
-    again = reloaded_logits(home, run, kept["folder"], kept["batch"])
+    assert load_processor(saved, family).chat_template
+    assert not list(saved.glob("*.bin"))
+    again = reloaded_logits(home, run, saved, kept["batch"])
     torch.testing.assert_close(again, kept["logits"], rtol=0, atol=1e-4)
     bare = reloaded_logits(home, run, None, kept["batch"])
     assert (bare - kept["logits"]).abs().max() > 1e-2, "the adapters change nothing, so the check above shows nothing"
@@ -167,14 +168,6 @@ def test_a_signal_before_training_ends_the_run_at_once(home: Home) -> None:
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 130
     assert status_of(run).state == "stopped"
-
-
-def wait_for(condition: Any, process: Any) -> None:
-    deadline = time.monotonic() + 90
-    while not condition():
-        assert process.poll() is None, "the trainer ended early"
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.slow

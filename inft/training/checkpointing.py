@@ -1,0 +1,241 @@
+"""A trainer whose checkpoints are complete or not there, and whose resumed runs follow the uninterrupted curve.
+
+It stands over transformers' `Trainer` alone, so that a trainer of any model can use it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_utils import IntervalStrategy
+
+from inft.errors import DiskError
+from inft.runs import events
+from inft.runs.checkpoints import commit, read_complete, rotate, staging_folder
+from inft.training.report import RunReport
+from inft.training.resume_state import ResumeState, RowsFingerprint
+
+TRAINER_STATE = "trainer_state.json"
+"""Where the Trainer keeps its own state in a checkpoint."""
+
+
+@dataclass(frozen=True)
+class CheckpointPlan:
+    """Where a run's checkpoints go.
+
+    Attributes:
+        output_dir: their folder.
+        lineage: this run's id, then those of the runs that it continues.
+        keep: how many stay; the best counts among them, yet the newest always stays.
+        rows: fingerprints of the rows, for the run that resumes from one.
+    """
+
+    output_dir: Path
+    lineage: tuple[str, ...]
+    keep: int
+    rows: Mapping[str, RowsFingerprint] = field(default_factory=dict)
+
+    @property
+    def run_id(self) -> str:
+        """The run that writes them."""
+        return self.lineage[0]
+
+    def path(self, step: int) -> Path:
+        """The checkpoint of an optimiser step."""
+        return self.output_dir / f"checkpoint-{step}"
+
+
+class CheckpointingTrainer(Trainer):
+    """A `Trainer` that saves and resumes as above; other trainers can be mixed in behind it.
+
+    `train(resume_from_checkpoint=FOLDER)` goes on with everything that shapes the curve: what the Trainer itself
+    restores, the losses since the last log line, the best checkpoint and what `figures` gives. `args.save_total_limit`
+    is not used, `plan.keep` is.
+
+    Args:
+        plan: where checkpoints go and which of them stay.
+        report: is told of saves, evaluations and every batch.
+        args: for the trainer behind.
+        kwargs: likewise.
+    """
+
+    def __init__(self, *args: Any, plan: CheckpointPlan, report: RunReport, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.args.save_total_limit = None  # the Trainer deletes file by file, whoever the checkpoint is of
+        self.plan = plan
+        self._report = report
+        self._staging: Path | None = None
+        self._loss_sum = 0.0
+        self._loss_since = 0
+        self.add_callback(_GoingOn(self))
+        self.resumed: Resumed | None = None
+
+    def figures(self) -> dict[str, Any]:
+        """What a subclass counts and a resumed run has to go on counting; plain JSON."""
+        return {}
+
+    def go_on_from(self, figures: Mapping[str, Any]) -> None:
+        """Takes back what `figures` gave when the checkpoint was written."""
+
+    def train(self, resume_from_checkpoint: str | bool | None = None, *args: Any, **kwargs: Any) -> Any:
+        """Trains, from the beginning or from a checkpoint's folder.
+
+        Raises:
+            DataError: the folder is no checkpoint that can be resumed exactly.
+        """
+        if isinstance(resume_from_checkpoint, str):
+            state = ResumeState.read(Path(resume_from_checkpoint))
+            self._loss_sum, self._loss_since = state.loss_sum, state.loss_since
+            self.resumed = find_best(Path(resume_from_checkpoint), self.plan)
+            self.go_on_from(state.figures)
+        return super().train(resume_from_checkpoint, *args, **kwargs)
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[dict[str, Any]], num_batches: int, device: torch.device
+    ) -> tuple[list[dict[str, Any]], torch.Tensor | int | None]:
+        """The micro-batches of one optimiser step; none when a resumed run was already at its end.
+
+        The Trainer itself would only look after one more step.
+        """
+        if self.control.should_training_stop:
+            return [], None
+        return super().get_batch_samples(epoch_iterator, num_batches, device)
+
+    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """One micro-batch forward and backward."""
+        loss: torch.Tensor = super().training_step(*args, **kwargs)
+        self._loss_sum += float(loss)
+        self._report.beat()
+        return loss
+
+    def prediction_step(self, *args: Any, **kwargs: Any) -> Any:
+        """One evaluation batch."""
+        result = super().prediction_step(*args, **kwargs)
+        self._report.beat()
+        return result
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """One evaluation."""
+        with self._report.phase("evaluating"):
+            return super().evaluate(*args, **kwargs)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Passes figures on, the loss as the mean over the steps since the last regular log line.
+
+        The Trainer's own mean starts anew at every line and every resume, so an additional line at a stop, or a
+        checkpoint between two lines, would change the lines after it.
+        """
+        is_of_steps = "loss" in logs
+        if is_of_steps:
+            logs["loss"] = self._loss_sum / (self.state.global_step - self._loss_since)
+        super().log(logs, start_time)
+        if is_of_steps and self.logs_regularly():
+            self._loss_sum, self._loss_since = 0.0, self.state.global_step
+
+    def logs_regularly(self) -> bool:
+        """Whether a log line is due after the present step, whoever else wants one."""
+        step = self.state.global_step
+        if self.args.logging_strategy != IntervalStrategy.STEPS:
+            return True
+        return (step == 1 and self.args.logging_first_step) or step % self.state.logging_steps == 0
+
+    def warn(self, kind: str, message: str, fix: str) -> None:
+        """Lets a person know of something that is no reason to end the run."""
+        self._report.event(events.alert(level="warning", kind=kind, message=message, fix=fix))
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return super()._get_output_dir(trial) if self._staging is None else str(self._staging)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        step = self.state.global_step
+        final = self.plan.path(step)
+        with self._report.saving():
+            self._staging = staging_folder(self.plan.output_dir, self.plan.run_id)
+            staged = self._staging / final.name
+            try:
+                shutil.rmtree(staged, ignore_errors=True)
+                super()._save_checkpoint(model, trial)
+                if self.state.best_model_checkpoint == str(staged):
+                    self.state.best_model_checkpoint = str(final)
+                    self.state.save_to_json(str(staged / TRAINER_STATE))
+                ResumeState(self._loss_sum, self._loss_since, self.plan.rows, self.figures()).write(staged)
+                commit(staged, final, run_id=self.plan.run_id, step=step)
+            except BaseException:
+                shutil.rmtree(self._staging, ignore_errors=True)
+                raise
+            finally:
+                self._staging = None
+            self._rotate()
+
+    def _rotate(self) -> None:
+        best = self.state.best_model_checkpoint
+        try:
+            rotate(
+                self.plan.output_dir,
+                run_ids=self.plan.lineage,
+                keep=self.plan.keep,
+                best=None if best is None else Path(best),
+            )
+        except DiskError as error:  # one checkpoint too many is no reason to end a run
+            self.warn(error.kind, error.message, error.fix)
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """What a resumed run knows of the run before.
+
+    Attributes:
+        path: the checkpoint it starts from.
+        best: the best checkpoint so far; None = there was none, or it is gone.
+        lost_best: where the best one was that is gone.
+    """
+
+    path: Path
+    best: Path | None
+    lost_best: str | None
+
+
+def find_best(checkpoint: Path, plan: CheckpointPlan) -> Resumed:
+    """Where the best checkpoint is that a checkpoint speaks of, even if both were moved aside since."""
+    state = json.loads((checkpoint / TRAINER_STATE).read_text(encoding="utf-8"))
+    recorded: str | None = state["best_model_checkpoint"]
+    if recorded is None:
+        return Resumed(checkpoint, None, None)
+    # Beside it first: under the recorded name, another run's checkpoint may lie by now.
+    for place in (checkpoint.parent / Path(recorded).name, Path(recorded), plan.output_dir / Path(recorded).name):
+        found = read_complete(place)
+        if found is not None and found.run_id in plan.lineage:
+            return Resumed(checkpoint, place, None)
+    return Resumed(checkpoint, None, recorded)
+
+
+class _GoingOn(TrainerCallback):
+    """Mends the Trainer's state at the start of a resumed run."""
+
+    def __init__(self, trainer: CheckpointingTrainer) -> None:
+        self._trainer = trainer
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """The checkpoint is loaded."""
+        resumed = self._trainer.resumed
+        if resumed is None:
+            return
+        # The loaded state brought the old run's intervals; how often to log, save and evaluate may be changed.
+        state.compute_steps(args, state.max_steps)
+        state.best_model_checkpoint = None if resumed.best is None else str(resumed.best)
+        if resumed.lost_best is not None:
+            self._trainer.warn(
+                "earlier",
+                f"The best checkpoint so far, {resumed.lost_best}, is gone.",
+                "Unless a later evaluation is better, the final adapters will be those of the last step.",
+            )
+        control.should_training_stop |= state.global_step >= state.max_steps

@@ -1,0 +1,208 @@
+"""What a run is asked for while it goes on: to save, to stop, to end now; by a signal or by a file in `control/`.
+
+SIGTERM (a scheduler's preemption, `kill`) and SIGINT (Ctrl-C) mean stop: while training, at the next optimiser step and
+with a checkpoint; before and after, at once. SIGUSR1 means save, SIGHUP means nothing. Nothing here needs torch, so
+that a run can be stopped in the seconds that loading it takes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any, Protocol
+
+from inft.errors import DiskError
+from inft.runs import control as requests
+from inft.runs import events
+from inft.runs.control import Asker, Request
+from inft.runs.directory import RunDirectory
+from inft.runs.jsonl import Record
+
+POLL_S = 0.5
+"""How often the folder of requests is looked at."""
+
+INSIST_S = 2.0
+"""A stop that a library swallowed (an exception in a destructor is only printed) is repeated after this time."""
+
+_PLANS: dict[Request, str] = {
+    "save": "It will save at the end of this step and go on.",
+    "stop": "It will end at the end of this step, with a checkpoint.",
+    "abort": "It ends now, without a checkpoint.",
+}
+
+
+class Told(Protocol):
+    """Who hears of requests; `RunReport` is one."""
+
+    def event(self, record: Record) -> None:
+        """Writes an event."""
+
+    def aborted(self, message: str) -> None:
+        """Writes down that the run ends now, whatever else is being written."""
+
+
+class RunControl:
+    """The requests to one run, made to the process that this object was made in.
+
+    Args:
+        run: whose `control/` folder is watched.
+    """
+
+    def __init__(self, run: RunDirectory) -> None:
+        self._run = run
+        self._owner = os.getpid()
+        self._asked: dict[Request, str] = {}
+        self._unsaid: list[tuple[Request, str]] = []
+        self._askers: dict[Request, Asker | None] = {}
+        self._deferring = False
+        self._raised = float("-inf")
+        self._closed = threading.Event()
+        self._watcher: threading.Thread | None = None
+        self._told: Told | None = None
+
+    @property
+    def stop(self) -> str | None:
+        """Who asked for an early end, as in "by SIGTERM"; None = nobody did."""
+        return self._asked.get("stop")
+
+    @property
+    def save(self) -> str | None:
+        """Who asked for a checkpoint that is not written yet; None = nobody did."""
+        return self._asked.get("save")
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Takes the signals. In the main thread only, which is where they arrive."""
+        handlers: dict[signal.Signals, Any] = {
+            signal.SIGTERM: self._signalled,
+            signal.SIGINT: self._signalled,
+            signal.SIGUSR1: self._signalled,
+            signal.SIGHUP: signal.SIG_IGN,
+        }
+        previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def watching(self, told: Told) -> Iterator[None]:
+        """Looks at the folder of requests from a thread, and lets `told` know who asked for what.
+
+        At the end, requests that nobody can honour any more are taken away.
+        """
+        self._told = told
+        self._watcher = threading.Thread(target=self._watch, name="inft-control", daemon=True)
+        self._watcher.start()
+        try:
+            yield
+        finally:
+            self._deferring = True
+            self._closed.set()
+            self._watcher.join(timeout=INSIST_S)
+            with suppress(DiskError):
+                self._say()
+                for request in requests.pending(self._run):
+                    requests.done(self._run, request)
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """A stop that comes in here is only noted, for whoever reads `stop`."""
+        before, self._deferring = self._deferring, True
+        try:
+            yield
+        finally:
+            self._deferring = before
+
+    def raise_if_stopped(self) -> None:
+        """Ends what is going on here if somebody asked for that while it was deferred.
+
+        Raises:
+            KeyboardInterrupt: somebody did.
+        """
+        if self.stop is not None:
+            raise KeyboardInterrupt
+
+    def take_save(self) -> bool:
+        """Whether a checkpoint is to be written now; what is asked from here on is asked anew."""
+        if self._asked.pop("save", None) is None:
+            return False
+        self._askers["save"] = requests.asker(self._run, "save")
+        return True
+
+    def saved(self) -> None:
+        """The checkpoint that was taken on is complete."""
+        if "save" not in self._askers:
+            return
+        # Whoever asked again since then has not got their checkpoint yet.
+        if requests.asker(self._run, "save") == self._askers.pop("save"):
+            with suppress(DiskError):
+                requests.done(self._run, "save")
+
+    def _signalled(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._owner:
+            # A data worker inherits this handler. The trainer ends its workers itself: Ctrl-C is not for them.
+            if number == signal.SIGTERM:
+                os._exit(128 + number)
+            return
+        if number == signal.SIGUSR1:
+            self._note("save", "by SIGUSR1")
+            return
+        self._note("stop", f"by {signal.Signals(number).name}")
+        if not self._deferring and time.monotonic() - self._raised >= INSIST_S:
+            self._raised = time.monotonic()
+            raise KeyboardInterrupt
+
+    def _note(self, request: Request, by: str) -> None:
+        # No event from here: the signal may have come while one is being written.
+        if request not in self._asked:
+            self._asked[request] = by
+            self._unsaid.append((request, by))
+
+    def _watch(self) -> None:
+        while True:
+            self._look()
+            if self._closed.wait(POLL_S):
+                return
+
+    def _look(self) -> None:
+        pending = requests.pending(self._run)
+        if "abort" in pending:
+            self._abort()
+        if "save" in pending and "save" not in self._askers:
+            self._note("save", self._by("save"))
+        if "stop" in pending:
+            self._note("stop", self._by("stop"))
+        if self.stop is not None and not self._deferring and not self._closed.is_set():
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+        with suppress(DiskError):
+            self._say()
+
+    def _by(self, request: Request) -> str:
+        found = requests.asker(self._run, request)
+        if found is None:
+            return "by a file in control/"
+        user = f"{found.user} on " if found.user else ""
+        return f"by {user}{found.host} (process {found.pid})"
+
+    def _say(self) -> None:
+        while self._unsaid and self._told is not None:
+            request, by = self._unsaid.pop(0)
+            message = f"Asked to {request} {by}."
+            self._told.event(events.alert(level="info", kind=request, message=message, fix=_PLANS[request]))
+
+    def _abort(self) -> None:
+        if self._told is not None:
+            self._told.aborted(f"Aborted {self._by('abort')}.")
+            with suppress(DiskError):
+                requests.done(self._run, "abort")
+        if os.getpgrp() == os.getpid():
+            os.killpg(os.getpgrp(), signal.SIGKILL)
+        # In a terminal's or a script's group there are others; our data workers end once we are gone.
+        os.kill(os.getpid(), signal.SIGKILL)

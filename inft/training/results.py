@@ -1,0 +1,137 @@
+"""The folder of final adapters: written aside and swapped in, so that it is always one run's, and whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from inft.errors import disk_error
+from inft.runs.files import replace_file, sync_file, sync_folder
+from inft.training.earlier import unused
+
+RESULT = "inft-run.json"
+"""The file that says which run the adapters are of."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """The content of `inft-run.json`.
+
+    Attributes:
+        run_id: the run.
+        step: optimiser steps done.
+    """
+
+    run_id: str
+    step: int
+
+
+def read_result(folder: Path) -> Result | None:
+    """Whose adapters lie in `folder`; None if it does not say."""
+    try:
+        return msgspec.json.decode((folder / RESULT).read_bytes(), type=Result)
+    except (OSError, ValueError):
+        return None
+
+
+def put_result(
+    folder: Path,
+    result: Result,
+    write: Callable[[Path], None],
+    *,
+    lineage: Collection[str],
+    busy: Path,
+    at: datetime,
+) -> Path | None:
+    """Replaces the content of `folder` by what `write` makes.
+
+    What was there is deleted if it is an earlier result of the same lineage, and moved aside otherwise.
+
+    Args:
+        folder: where the result goes; it need not exist.
+        result: whose it is.
+        write: fills the folder that it is given.
+        lineage: ids of the run and of those that it continues.
+        busy: a folder that must stay where it is, even if it lies in `folder`.
+        at: the moment that names what is moved aside.
+
+    Returns:
+        Where the earlier content is now; None if it was deleted or there was none.
+
+    Raises:
+        DiskError: there is no room or no permission.
+    """
+    target = folder.resolve()  # a link to another disk stays one
+    as_a_whole = not target.is_mount() and not busy.resolve().is_relative_to(target)
+    staged = (target.parent if as_a_whole else target) / f".saving-{result.run_id}-{target.name}"
+    try:
+        shutil.rmtree(staged, ignore_errors=True)
+        staged.mkdir(parents=True)
+        write(staged)
+        replace_file(staged / RESULT, msgspec.json.encode(result) + b"\n", durable=False)
+        for path in staged.rglob("*"):
+            if path.is_file():
+                sync_file(path)
+        sync_folder(staged)
+        before = read_result(target)
+        same = before is not None and before.run_id in lineage
+        return (_swap if as_a_whole else _fill)(staged, target, same=same, at=at)
+    except OSError as error:
+        raise disk_error(error, error.filename or target) from error
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def _swap(staged: Path, target: Path, *, same: bool, at: datetime) -> Path | None:
+    """Gives `staged` the name `target`."""
+    aside = doomed = None
+    with suppress(OSError):
+        target.rmdir()  # an empty folder is nobody's result
+    if target.exists():
+        if same:
+            doomed = target.rename(unused(target.with_name(f".deleting-{target.name}-{os.getpid()}")))
+        else:
+            aside = target.rename(unused(target.with_name(f"{target.name}-earlier-{at:%Y%m%d-%H%M%S}")))
+    staged.rename(target)
+    sync_folder(target.parent)
+    if doomed is not None:
+        shutil.rmtree(doomed)
+    return aside
+
+
+def _fill(staged: Path, target: Path, *, same: bool, at: datetime) -> Path | None:
+    """Moves what is in `staged` into `target`, which itself cannot be moved (a mount, or checkpoints lie in it)."""
+    new = sorted(path.name for path in staged.iterdir())
+    old = [path for path in target.iterdir() if path.is_file() or path.name in new]
+    aside = None
+    if old and not same:
+        aside = unused(target / f"earlier-{at:%Y%m%d-%H%M%S}")
+        aside.mkdir()
+        for path in old:
+            path.rename(aside / path.name)
+    # The file that names the run comes last: with it, the result is whole.
+    for name in sorted(new, key=lambda name: name == RESULT):
+        if (target / name).is_dir():
+            shutil.rmtree(target / name)
+        (staged / name).replace(target / name)
+    sync_folder(target)
+    return aside
+
+
+def sweep_results(folder: Path) -> None:
+    """Deletes what killed runs left half written; for the holder of the folder's lock only."""
+    target = folder.resolve()
+    for place, pattern in (
+        (target.parent, f".saving-*-{target.name}"),
+        (target, f".saving-*-{target.name}"),
+        (target.parent, f".deleting-{target.name}-*"),
+    ):
+        for path in place.glob(pattern):
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,223 @@
+"""A resumed run follows the curve of one that was never interrupted: the same losses, the same adapters."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+
+from inft.profiles import load_config
+from inft.runs import control as requests
+from inft.runs.checkpoints import Checkpoint, complete_checkpoints
+from inft.runs.directory import RunDirectory
+from inft.trainer import run_to_end
+from tests.training.runs import Home, announced_steps, events_of, status_of, wait_for
+
+CURVE = (
+    "sft.max_steps=9",
+    "sft.logging_steps=4",
+    "sft.gradient_accumulation_steps=4",  # 18 micro-batches are 5 optimiser steps, the last of them shorter
+    "sft.save_steps=1",
+    "sft.save_total_limit=20",
+    "sft.lr=0.01",
+    "sft.warmup_ratio=0",
+    "sft.warmup_steps=2",
+    "lora.dropout=0.1",  # so that the random numbers count
+)
+MEASURED = ("step_time_sec", "samples_per_sec", "tokens_per_sec", "data_sec", "compute_sec", "elapsed_sec", "ts")
+EVALUATION_TIMES = ("eval_runtime", "eval_samples_per_second", "eval_steps_per_second")
+
+
+def figures(run: RunDirectory, kind: str, after: int) -> list[dict[str, Any]]:
+    """What the run logged of the steps after one of them, times left out, and what a row count sums up since."""
+    events = [event for event in events_of(run, kind) if event["global_step"] > after]
+    out = {*MEASURED, *EVALUATION_TIMES, "supervised_tokens", "peak_vram_gib"}
+    return [{key: value for key, value in event.items() if key not in out} for event in events]
+
+
+def adapters(home: Home, run: RunDirectory) -> dict[str, torch.Tensor]:
+    """The final adapters, which must be this run's."""
+    folder = home.root / load_config(run.config_toml).best_model_dir
+    assert json.loads((folder / "inft-run.json").read_text())["run_id"] == run.run_id
+    return safetensors.torch.load_file(folder / "adapter_model.safetensors")
+
+
+def checkpoint_of(home: Home, run: RunDirectory, step: int) -> Checkpoint:
+    output_dir = home.root / load_config(run.config_toml).output_dir
+    (found,) = (c for c in complete_checkpoints(output_dir) if (c.run_id, c.step) == (run.run_id, step))
+    return found
+
+
+def assert_same_adapters(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    for name, tensor in one.items():
+        assert tensor.dtype == other[name].dtype
+        assert torch.equal(tensor, other[name]), f"{name} differs by {(tensor - other[name]).abs().max()}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("profile", "steps", "settings"),
+    [
+        ("demo_llama", (2, 5, 7), ()),  # in the first epoch, at its end, in the second
+        ("demo_aya", (5, 6), ("data.num_workers=2", "lora.adapter_dtype=bfloat16")),
+        ("demo_llama", (3, 5), ("data.eval_split=test", "sft.eval_steps=1", "sft.early_stopping_patience=30")),
+    ],
+    ids=["llama", "aya-workers-bf16", "llama-evaluation"],
+)
+def test_from_any_step_the_rest_is_the_same(
+    home: Home, profile: str, steps: tuple[int, ...], settings: tuple[str, ...]
+) -> None:
+    whole = home.create(profile, *CURVE, *settings)
+    assert run_to_end(whole) == 0
+    expected = adapters(home, whole)
+    losses = [event["loss"] for event in events_of(whole, "log")]
+    assert len(set(losses)) == len(losses) == 4  # of steps 1, 4, 8 and 9
+    for step in steps:
+        resumed = home.resume(whole, checkpoint_of(home, whole, step))
+        assert run_to_end(resumed) == 0
+        assert figures(resumed, "log", 0) == figures(whole, "log", step)
+        assert figures(resumed, "eval", 0) == figures(whole, "eval", step)
+        assert_same_adapters(adapters(home, resumed), expected)
+        (begin,) = events_of(resumed, "train_begin")
+        assert (begin["global_step"], begin["resumed_from"]) == (step, whole.run_id)
+
+
+@pytest.mark.slow
+def test_a_finished_run_resumed_trains_no_step_more(home: Home) -> None:
+    # With more than one micro-batch, the Trainer would by chance stop before the optimiser's step.
+    whole = home.create("demo_llama", *CURVE, "sft.gradient_accumulation_steps=1")
+    assert run_to_end(whole) == 0
+    expected = adapters(home, whole)
+    resumed = home.resume(whole, checkpoint_of(home, whole, 9))
+    assert run_to_end(resumed) == 0
+    assert events_of(resumed, "log") == []
+    assert status_of(resumed).step == 9
+    assert_same_adapters(adapters(home, resumed), expected)
+
+
+@pytest.mark.slow
+def test_early_stopping_goes_on_counting_and_the_best_of_the_run_before_wins(home: Home) -> None:
+    settings = (
+        "data.eval_split=test",
+        "sft.eval_steps=1",
+        "sft.early_stopping_patience=3",
+        "sft.early_stopping_threshold=0",
+        "sft.lr=1",  # it only gets worse after the first step, which has a learning rate of 0
+    )
+    whole = home.create("demo_aya", *CURVE, *settings)
+    assert run_to_end(whole) == 0
+    last = status_of(whole).step
+    assert last == 4
+    for step in (2, 3, last):
+        resumed = home.resume(whole, checkpoint_of(home, whole, step))
+        assert run_to_end(resumed) == 0
+        assert status_of(resumed).step == last
+        assert figures(resumed, "eval", 0) == figures(whole, "eval", step)
+        first = safetensors.torch.load_file(checkpoint_of(home, whole, 1).path / "adapter_model.safetensors")
+        assert_same_adapters(adapters(home, resumed), first)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("profile", "how"),
+    [("demo_llama", "kill"), ("demo_aya", "kill"), ("demo_aya", "stop"), ("demo_llama", "save")],
+)
+def test_a_killed_or_stopped_run_goes_on_as_if_it_had_not_been(home: Home, profile: str, how: str) -> None:
+    settings = (*CURVE[1:2], *CURVE[4:], "sft.max_steps=14", "data.num_workers=1")
+    whole = home.create(profile, *settings, "sft.save_steps=100")
+    assert run_to_end(whole) == 0
+    expected = adapters(home, whole)
+
+    moment = random.Random().randint(4, 11)
+    broken = home.create(profile, *settings, f"sft.save_steps={3 if how == 'kill' else 100}")
+    process = home.trainer(broken, prelude=announced_steps(0.1))
+    wait_for(lambda: broken.console_log.read_text().count("a step is done") >= moment, process)
+    if how == "kill":
+        process.kill()
+        assert process.wait(30) == -signal.SIGKILL
+    elif how == "stop":
+        requests.ask(broken, "stop")
+        assert process.wait(60) == 130
+    else:
+        requests.ask(broken, "save")
+        wait_for(lambda: not requests.pending(broken), process)
+        process.kill()
+        process.wait(30)
+    output_dir = home.root / load_config(broken.config_toml).output_dir
+    own = [found for found in complete_checkpoints(output_dir) if found.run_id == broken.run_id]
+    resumed = home.resume(broken, own[-1], "sft.save_steps=100")
+    assert run_to_end(resumed) == 0
+    step = own[-1].step
+    assert 0 < step < 14
+    assert figures(resumed, "log", 0) == figures(whole, "log", step), f"interrupted at {moment}, resumed at {step}"
+    assert_same_adapters(adapters(home, resumed), expected)
+
+
+class TestRefusals:
+    """What cannot be resumed exactly is not resumed."""
+
+    @pytest.fixture
+    def ended(self, home: Home) -> RunDirectory:
+        run = home.create("demo_llama", "sft.save_steps=1", "sft.save_total_limit=3")
+        assert run_to_end(run) == 0
+        return run
+
+    @pytest.mark.slow
+    def test_other_rows_unless_forced(self, home: Home, ended: RunDirectory) -> None:
+        at = checkpoint_of(home, ended, 2)
+        refused = home.resume(ended, at, "data.max_rows_per_lang=10")
+        assert run_to_end(refused) == 6
+        cause = status_of(refused).cause
+        assert cause is not None
+        assert cause.message == (
+            f"The rows are not those of run {ended.run_id}: there are 20 rows to train on now, and were 36."
+        )
+        assert "--force" in cause.fix
+        forced = home.resume(ended, at, "data.max_rows_per_lang=10", forced=True)
+        assert run_to_end(forced) == 0
+        assert any(event["kind"] == "rows" and event["level"] == "warning" for event in events_of(forced, "alert"))
+
+    @pytest.mark.slow
+    def test_a_damaged_or_missing_checkpoint(self, home: Home, ended: RunDirectory) -> None:
+        at = checkpoint_of(home, ended, 2)
+        optimizer = at.path / "optimizer.pt"
+        content = bytearray(optimizer.read_bytes())
+        content[1000] ^= 1
+        optimizer.write_bytes(content)
+        damaged = home.resume(ended, at)
+        assert run_to_end(damaged) == 6
+        cause = status_of(damaged).cause
+        assert cause is not None
+        assert "optimizer.pt" in cause.message
+        missing = home.resume(ended, Checkpoint(at.path.with_name("checkpoint-77"), 77, ended.run_id))
+        assert run_to_end(missing) == 6
+        cause = status_of(missing).cause
+        assert cause is not None
+        assert "checkpoint-77" in cause.message
+
+
+@pytest.mark.slow
+def test_checkpoints_of_the_lineage_stay_and_are_rotated_with_the_new_ones(home: Home) -> None:
+    first = home.create("demo_llama", "sft.save_steps=1", "sft.save_total_limit=2", "sft.max_steps=4")
+    assert run_to_end(first) == 0
+    output_dir = home.root / load_config(first.config_toml).output_dir
+    assert [found.step for found in complete_checkpoints(output_dir)] == [3, 4]
+    resumed = home.resume(first, checkpoint_of(home, first, 3), "sft.save_steps=1", "sft.save_total_limit=2")
+    assert run_to_end(resumed) == 0
+    left = {found.path.relative_to(output_dir).as_posix(): found.run_id for found in complete_checkpoints(output_dir)}
+    earlier = next(name for name in left if name.startswith("earlier-"))
+    assert left == {
+        "checkpoint-3": first.run_id,
+        "checkpoint-4": resumed.run_id,
+        earlier: first.run_id,
+    }
+    best = home.root / load_config(first.config_toml).best_model_dir
+    assert list(best.parent.glob("best*")) == [best], "an earlier result of the same lineage is replaced"
+    assert not list(Path(output_dir).glob(".*-*"))
