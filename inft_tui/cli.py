@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +12,7 @@ import typer
 from inft import __version__
 from inft.errors import ConfigError, ExitCode
 from inft_tui.edge import exit_code_of
-from inft_tui.terminal import err, out, tolerate_any_text
+from inft_tui.terminal import err, open_missing_streams, out, tolerate_any_text
 
 app = typer.Typer(
     name="inft-tui",
@@ -27,8 +28,22 @@ FORWARDED = {"ignore_unknown_options": True, "allow_extra_args": True, "help_opt
 """The program behind the command has its own options and its own help."""
 
 
+RunName = Annotated[
+    str,
+    typer.Argument(metavar="RUN", help="A run id, the beginning of only one, a path, or latest.", show_default=False),
+]
+LogsDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--logs", metavar="DIR", help="Where the runs are, if a profile set basic.logs_dir.", show_default=False
+    ),
+]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Leave the request and return at once.")]
+
+
 def main() -> None:
     """The script `inft-tui`."""
+    open_missing_streams()
     tolerate_any_text()
     app(prog_name="inft-tui")
 
@@ -80,6 +95,107 @@ def profiles(
 
     def work() -> int:
         return command.run_list(as_json=as_json) if name is None else command.run_show(name, as_json=as_json)
+
+    raise typer.Exit(exit_code_of(work, as_json=as_json))
+
+
+@app.command()
+def runs(
+    state: Annotated[
+        str | None, typer.Option("--state", metavar="S", help="Only runs in this state; live = all that go on.")
+    ] = None,
+    logs: LogsDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """List the runs, the newest last."""
+    from inft_tui.commands import runs as command
+
+    raise typer.Exit(exit_code_of(lambda: command.run(logs, state, as_json=as_json), as_json=as_json))
+
+
+@app.command()
+def status(
+    name: RunName = "latest",
+    watch: Annotated[bool, typer.Option("--watch", help="Stay until it has ended; exit with its code.")] = False,
+    logs: LogsDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON; with --watch, a line per change.")] = False,
+) -> None:
+    """Say how a run is, and what to do about it."""
+    from inft_tui.commands import status as command
+
+    raise typer.Exit(exit_code_of(lambda: command.run(name, logs, watch=watch, as_json=as_json), as_json=as_json))
+
+
+@app.command()
+def tail(
+    name: RunName,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Stay until the run has ended.")] = False,
+    count: Annotated[
+        str, typer.Option("-n", "--lines", metavar="N", help="How many lines to begin with; all = every one.")
+    ] = "20",
+    grep: Annotated[
+        str | None, typer.Option("--grep", metavar="RE", help="Only lines in which this regular expression is found.")
+    ] = None,
+    console: Annotated[bool, typer.Option("--console", help="What the trainer printed, instead of events.")] = False,
+    logs: LogsDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the events as they are.")] = False,
+) -> None:
+    """Show the last lines of a run, in words."""
+    from inft_tui.commands import tail as command
+
+    request = command.Request(follow=follow, count=count, grep=grep, as_json=as_json, console=console)
+    raise typer.Exit(exit_code_of(lambda: command.run(name, logs, request), as_json=as_json))
+
+
+@app.command()
+def save(name: RunName, no_wait: NoWait = False, logs: LogsDir = None) -> None:
+    """Have a run save a checkpoint and go on."""
+    from inft_tui.commands import requests as command
+
+    raise typer.Exit(exit_code_of(lambda: command.run(name, logs, "save", wait=not no_wait)))
+
+
+@app.command()
+def stop(name: RunName, no_wait: NoWait = False, logs: LogsDir = None) -> None:
+    """Have a run save a checkpoint and end."""
+    from inft_tui.commands import requests as command
+
+    raise typer.Exit(exit_code_of(lambda: command.run(name, logs, "stop", wait=not no_wait)))
+
+
+@app.command()
+def abort(name: RunName, no_wait: NoWait = False, logs: LogsDir = None) -> None:
+    """End a run now, without a checkpoint."""
+    from inft_tui.commands import requests as command
+
+    raise typer.Exit(exit_code_of(lambda: command.run(name, logs, "abort", wait=not no_wait)))
+
+
+@app.command()
+def resume(
+    name: RunName,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="What differs from then on; repeatable."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Allow what changes the loss curve.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say from where it would go on; make nothing.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Start it, print its id and leave it to itself.")] = False,
+    logs: LogsDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the run's events, or the plan, as JSON.")] = False,
+) -> None:
+    """Go on with a run from its last checkpoint."""
+
+    def work() -> int:
+        from inft_tui.commands import resume as command
+        from inft_tui.commands import training_modules
+
+        if not dry_run:
+            training_modules.require_training_libraries()
+        request = command.Request(
+            name, list(overrides or ()), sys.argv, force=force, as_json=as_json, detach=detach, dry_run=dry_run
+        )
+        return command.run(request, logs)
 
     raise typer.Exit(exit_code_of(work, as_json=as_json))
 

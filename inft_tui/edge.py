@@ -49,7 +49,7 @@ def report(kind: str, message: str, fix: str, *, as_json: bool) -> None:
         as_json: whether stdout carries events.
     """
     # A message about several problems has a line for each.
-    for line in redact(f"error: {message}\n  {fix}").rstrip().splitlines():
+    for line in redact(f"error: {message}\n  {fix}").rstrip().split("\n"):
         err(visible(line))
     if as_json:
         # Only an error needs these 20 ms.

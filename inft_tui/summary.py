@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from inft.runs.directory import RunDirectory
-from inft.runs.follow import Outcome
 from inft.runs.quantities import duration, figure
 from inft.runs.redact import redact
 from inft.runs.visible import visible
@@ -13,14 +12,12 @@ from inft_tui.run_state import RunState
 from inft_tui.terminal import shown_path
 
 
-def summary_lines(
-    run: RunDirectory, outcome: Outcome, state: RunState, *, seconds: float, adapters: str | None
-) -> list[str]:
+def summary_lines(run: RunDirectory, ended: str, state: RunState, *, seconds: float, adapters: str | None) -> list[str]:
     """The summary of a run that finished or was stopped.
 
     Args:
         run: the run.
-        outcome: how it ended.
+        ended: how it ended, in one word.
         state: what its events told.
         seconds: from its start to its end.
         adapters: where they lie; None = none were saved.
@@ -28,7 +25,7 @@ def summary_lines(
     rows: list[tuple[str, str]] = []
     training = state.training
     if training is not None:
-        steps = f"{training.done:,.0f} steps"
+        steps = f"{training.done - state.first_step:,.0f} steps"
         if state.first_loss is not None and state.loss is not None:
             rows.append(("loss", f"{figure(state.first_loss)} -> {figure(state.loss)} over {steps}"))
         else:
@@ -36,7 +33,7 @@ def summary_lines(
     if adapters is not None:
         rows.append(("adapters", shown_path(Path(adapters))))
     rows.append(("run", shown_path(run.path)))
-    lines = [f"{outcome.state.capitalize()} after {duration(seconds)}."]
+    lines = [f"{ended.capitalize()} after {duration(seconds)}."]
     lines += [f"  {label:<9} {value}" for label, value in rows]
     if state.samples:
         lines += ["", "Captions by the trained model, and the corpus's own:"]

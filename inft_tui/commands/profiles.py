@@ -57,7 +57,7 @@ def _list_lines(found: list[ProfileSummary]) -> list[str]:
         kind = f"{summary.family} {summary.mode}".strip()
         about = f"cannot be used: {summary.problem}" if summary.problem else summary.description
         lines.append(visible(f"{summary.name:<{width}}  {kind:<16}  {about}"))
-    folders = sorted({shown_path(summary.path.parent) for summary in found})
+    folders = sorted({visible(shown_path(summary.path.parent)) for summary in found})
     return [*lines, "", f"They are in {' and '.join(folders)}; `inft-tui profiles NAME` shows every value of one."]
 
 

@@ -13,21 +13,44 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Sequence
 from pathlib import Path
+
+from inft.machine.processes import ProcessId, is_alive
+from inft.runs.directory import RunDirectory
+from inft.runs.status import Status, read_status
 
 COMMAND = (sys.executable, "-m", "inft_tui")
 
 HEADLESS = """
-import sys
+import os, sys
 from inft_tui.commands.headless import Request, run
 from inft_tui.edge import exit_code_of
-from inft_tui.terminal import tolerate_any_text
+from inft_tui.terminal import open_missing_streams, tolerate_any_text
+open_missing_streams()
 tolerate_any_text()
 options = sys.argv[1:]
 request = Request("small", (), sys.argv, as_json="--json" in options, detach="--detach" in options)
-sys.exit(exit_code_of(lambda: run(request, module="tests.runs.stand_in"), as_json=request.as_json))
+module = os.environ.get("TRAINER", "tests.runs.stand_in")
+sys.exit(exit_code_of(lambda: run(request, module=module), as_json=request.as_json))
 """
 """`inft-tui --headless --profile small`, with the stand-in as its trainer."""
+
+RESUME = """
+import os, sys
+from inft_tui.commands.resume import Request, run
+from inft_tui.edge import exit_code_of
+from inft_tui.terminal import tolerate_any_text
+tolerate_any_text()
+name, *options = sys.argv[1:]
+flags = {option: f"--{option}" in options for option in ("force", "detach")}
+request = Request(name, [], sys.argv, as_json="--json" in options, dry_run="--dry-run" in options, **flags)
+sys.exit(exit_code_of(lambda: run(request, None, module="tests.runs.stand_in"), as_json=request.as_json))
+"""
+"""`inft-tui resume NAME`, with the stand-in as its trainer."""
+
+SAVING = "tests.inft_tui.saving"
+"""A stand-in that saves real checkpoints, for the variable TRAINER."""
 
 
 def inft_tui(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -45,8 +68,51 @@ def inft_tui(*arguments: str, env: dict[str, str] | None = None) -> subprocess.C
 
 def headless(*options: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """A headless run of the stand-in, over pipes."""
+    return _over_pipes(HEADLESS, options, env)
+
+
+def resume(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """A resumed run of the stand-in, over pipes."""
+    return _over_pipes(RESUME, arguments, env)
+
+
+def started(behaviour: str = "slow", **env: str) -> RunDirectory:
+    """A run of the stand-in that was left to itself and trains by now."""
+    done = headless("--detach", env={"STAND_IN": behaviour, **env})
+    assert done.returncode == 0, done.stderr
+    run = RunDirectory(Path(os.environ["INFT_HOME"]) / "logs" / done.stdout.split()[-1])
+    wait_for(run, "training")
+    return run
+
+
+def wait_for(run: RunDirectory, state: str) -> Status:
+    """The status of a run once it is in `state`."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        status = read_status(run.status_json)
+        if status is not None and status.state == state:
+            return status
+        time.sleep(0.05)
+    raise AssertionError(f"{run.run_id} never was {state}")
+
+
+def kill(run: RunDirectory, *victims: str) -> None:
+    """SIGKILL to its `supervisor`, to its `trainer`, or to one after the other."""
+    status = read_status(run.status_json)
+    assert status is not None
+    for victim in victims:
+        process: ProcessId | None = vars(status.pids)[victim]
+        assert process is not None
+        os.kill(process.pid, signal.SIGKILL)
+        end = time.monotonic() + 10
+        while is_alive(process):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+
+def _over_pipes(program: str, arguments: Sequence[str], env: dict[str, str] | None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", HEADLESS, *options],
+        [sys.executable, "-c", program, *arguments],
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -111,13 +177,12 @@ class Terminal:
         self.output += data.decode("utf-8", "replace")
         return bool(data)
 
+    def vanish(self) -> None:
+        """Takes the terminal away, as a lost connection does: the kernel sends the hang-up."""
+        os.close(self._master)
 
-def only_run(project: Path) -> Path:
-    """The folder of the only run of a project."""
+
+def only_run(project: Path) -> RunDirectory:
+    """The only run of a project."""
     (found,) = (path for path in (project / "logs").iterdir() if path.is_dir())
-    return found
-
-
-def stop(pid: int) -> None:
-    """Ends a trainer that a command left running."""
-    os.kill(pid, signal.SIGTERM)
+    return RunDirectory(found)

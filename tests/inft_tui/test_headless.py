@@ -10,25 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from inft.runs.status import Status, is_alive, read_status
-from tests.inft_tui.programs import HEADLESS, Terminal, headless, only_run, stop
+from inft.runs import control
+from inft.runs.directory import RunDirectory
+from inft.runs.inspect import inspect
+from tests.inft_tui.programs import HEADLESS, Terminal, headless, kill, only_run, started, wait_for
 
 
-def wait_for(run: Path, state: str) -> Status:
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        status = read_status(run / "status.json")
-        if status is not None and status.state == state:
-            return status
-        time.sleep(0.05)
-    raise AssertionError(f"{run.name} never was {state}")
-
-
-def trainer_pid(run: Path) -> int:
-    status = wait_for(run, "training")
-    assert status.pids.trainer is not None
-    assert is_alive(status.pids.trainer)
-    return status.pids.trainer.pid
+def stop(run: RunDirectory) -> None:
+    control.ask(run, "stop")
+    wait_for(run, "stopped")
 
 
 class TestPipe:
@@ -37,7 +27,7 @@ class TestPipe:
         assert (done.returncode, done.stderr) == (0, "")
         lines = done.stdout.splitlines()
         run = only_run(project)
-        assert lines[0].startswith(f"Run {run.name}, pid ")
+        assert lines[0].startswith(f"Run {run.run_id}, pid ")
         assert "downloading: 3 B of 3 B, done" in lines
         assert "warning: Skipped 2 rows. See samples." in lines
         assert "step 5 of 5, loss 0.8, epoch 1, 12.5 samples/s" in lines
@@ -48,12 +38,12 @@ class TestPipe:
         assert summary[-2:] == ["  si   රතු [bold]", "       ගුවන්\\x1b[31m"]
         assert "\x1b" not in done.stdout
         link = project / "logs" / "trainer_qlora-lora-aya8b.jsonl"
-        assert link.read_text() == (run / "metrics.jsonl").read_text()
+        assert link.read_text() == run.metrics.read_text()
 
     def test_json_is_the_events_and_nothing_else(self, project: Path) -> None:
         done = headless("--json", env={"STAND_IN": "nan", "LC_ALL": "C"})
         assert done.returncode == 0
-        assert done.stdout == (only_run(project) / "metrics.jsonl").read_text(encoding="utf-8")
+        assert done.stdout == (only_run(project).metrics).read_text(encoding="utf-8")
         events = [json.loads(line, parse_constant=pytest.fail) for line in done.stdout.splitlines()]
         assert events[-1]["event"] == "train_end"
         assert any(event.get("nonfinite") == ["loss"] for event in events)
@@ -66,7 +56,7 @@ class TestPipe:
         assert done.stderr.splitlines() == [
             "error: No row of split train can be used.",
             "  Choose another split.",
-            f"  Its log is {run}/console.log.",
+            f"  Its log is {run.console_log}.",
         ]
         assert "No row" not in done.stdout
 
@@ -85,24 +75,77 @@ class TestPipe:
         assert words in last["message"]
         assert words in done.stderr
         assert "console.log" in done.stderr
-        assert "Traceback" not in done.stdout + done.stderr
+        assert {"kill": "a line for console.log", "crash": "RuntimeError: before"}[behaviour] in done.stderr
+        assert "Traceback (most" not in done.stdout
 
     def test_detach_leaves_the_run_and_ends_with_its_id(self, project: Path) -> None:
         done = headless("--detach", env={"STAND_IN": "slow"})
         run = only_run(project)
         assert done.returncode == 0
-        assert done.stdout.split()[-1] == run.name
-        pid = trainer_pid(run)
-        assert f"kill {pid}" in done.stderr
-        stop(pid)
-        wait_for(run, "stopped")
+        assert done.stdout.split()[-1] == run.run_id
+        assert f"inft-tui stop {run.run_id}" in done.stderr
+        wait_for(run, "training")
+        stop(run)
 
     def test_detach_in_json(self, project: Path) -> None:
-        done = headless("--detach", "--json")
+        done = headless("--detach", "--json", env={"STAND_IN": "slow"})
         run = only_run(project)
         facts = json.loads(done.stdout)
-        assert (facts["run_id"], facts["path"]) == (run.name, str(run))
-        wait_for(run, "finished")
+        assert (facts["run_id"], facts["path"]) == (run.run_id, str(run.path))
+        supervisor = wait_for(run, "training").pids.supervisor
+        assert supervisor is not None
+        assert facts["pid"] == supervisor.pid
+        stop(run)
+
+    def test_a_second_run_for_the_same_folders_is_refused_and_leaves_nothing(self, project: Path) -> None:
+        run = started()
+        done = headless()
+        assert done.returncode == 2
+        assert f"Run {run.run_id} " in done.stderr
+        assert f"inft-tui stop {run.run_id}" in done.stderr
+        assert only_run(project).run_id == run.run_id
+        link = project / "logs" / "trainer_qlora-lora-aya8b.jsonl"
+        assert link.resolve() == run.metrics.resolve()
+        stop(run)
+        assert headless().returncode == 0  # and the folders are free again, as soon as it has ended
+
+    def test_it_is_followed_to_its_end_without_its_supervisor(self, project: Path) -> None:
+        process = subprocess.Popen(
+            [sys.executable, "-c", HEADLESS],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "STAND_IN": "slow"},
+        )
+        assert process.stdout is not None
+        while "samples/s" not in process.stdout.readline():
+            pass
+        run = only_run(project)
+        kill(run, "supervisor")
+        time.sleep(0.5)
+        assert process.poll() is None
+        stop(run)
+        output, errors = process.communicate(timeout=30)
+        assert process.returncode == 130
+        assert "Stopped after" in output
+        assert "Stopped on request." in errors
+
+    def test_it_ends_when_nobody_is_left_to_say_how(self, project: Path) -> None:
+        process = subprocess.Popen(
+            [sys.executable, "-c", HEADLESS, "--json"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "STAND_IN": "slow"},
+        )
+        assert process.stdout is not None
+        while '"log"' not in process.stdout.readline():
+            pass
+        kill(only_run(project), "supervisor", "trainer")
+        output, errors = process.communicate(timeout=30)
+        assert process.returncode == 70
+        assert json.loads(output.splitlines()[-1])["kind"] == "killed"
+        assert "gone without a word" in errors
 
     def test_a_log_of_another_program_is_left_alone_and_named(self, project: Path) -> None:
         (project / "logs").mkdir()
@@ -136,9 +179,42 @@ class TestPipe:
         assert process.wait(timeout=30) == 0
         assert "Training goes on" in errors
         assert "Traceback" not in errors
+        stop(only_run(project))
+
+    @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+    def test_closed_streams(self, project: Path, closed: str) -> None:
+        program = project / "headless.py"
+        program.write_text(HEADLESS)
+        done = subprocess.run(
+            ["sh", "-c", f'exec "$0" "$1" {closed}', sys.executable, str(program)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
         run = only_run(project)
-        stop(trainer_pid(run))
-        wait_for(run, "stopped")
+        assert done.returncode == 0
+        assert done.stderr == ""
+        assert wait_for(run, "finished").exit_code == 0
+        assert b"Run small" not in run.console_log.read_bytes() + run.metrics.read_bytes()
+
+    def test_a_full_disk_behind_stdout_leaves_the_run(self, project: Path) -> None:
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(
+                [sys.executable, "-c", HEADLESS],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "STAND_IN": "slow"},
+                timeout=60,
+                check=False,
+            )
+        assert done.returncode == 7
+        assert "Training goes on" in done.stderr
+        assert "error: Could not write the output: no space left" in done.stderr
+        run = only_run(project)
+        wait_for(run, "training")
+        stop(run)
 
 
 class TestTerminal:
@@ -167,28 +243,43 @@ class TestTerminal:
         terminal = Terminal(sys.executable, "-c", HEADLESS, env={"STAND_IN": "slow"})
         terminal.read_until("samples/s")
         run = only_run(project)
-        pid = trainer_pid(run)
         terminal.type("\x03")
         assert terminal.wait() == 0
         assert "Training goes on without this terminal" in terminal.text
-        assert f"kill {pid}" in terminal.text
-        assert "console.log" in terminal.text
+        assert f"inft-tui stop {run.run_id}" in terminal.text
+        assert f"inft-tui tail -f {run.run_id}" in terminal.text
         assert terminal.output.rindex("\x1b[?25h") > terminal.output.rindex("\x1b[?25l")
-        assert trainer_pid(run) == pid
-        stop(pid)
-        wait_for(run, "stopped")
+        assert inspect(run).supervised
+        stop(run)
 
-    def test_closing_the_terminal_leaves_the_run(self, project: Path) -> None:
+    @pytest.mark.parametrize("options", [(), ("--json",)])
+    @pytest.mark.parametrize("nohup", [False, True])
+    def test_a_lost_terminal_leaves_the_run(self, project: Path, nohup: bool, options: tuple[str, ...]) -> None:
+        program = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n{HEADLESS}" if nohup else HEADLESS
+        terminal = Terminal(sys.executable, "-c", program, *options, env={"STAND_IN": "slow"})
+        terminal.read_until("samples" if options else "samples/s")
+        run = only_run(project)
+        terminal.vanish()
+        assert terminal.process.wait(timeout=20) == (0 if nohup else 129)
+        before = run.metrics.stat().st_size
+        time.sleep(0.3)
+        found = inspect(run)
+        assert (found.state, found.supervised, found.training) == ("training", True, True)
+        assert run.metrics.stat().st_size > before
+        stop(run)
+
+    def test_the_death_of_its_session_leaves_the_run(self, project: Path) -> None:
         terminal = Terminal(sys.executable, "-c", HEADLESS, env={"STAND_IN": "slow"})
         terminal.read_until("samples/s")
         run = only_run(project)
-        pid = trainer_pid(run)
-        os.killpg(terminal.process.pid, signal.SIGHUP)
-        assert terminal.wait() == -signal.SIGHUP
-        time.sleep(0.2)
-        assert trainer_pid(run) == pid
-        stop(pid)
-        wait_for(run, "stopped")
+        os.killpg(terminal.process.pid, signal.SIGKILL)
+        assert terminal.wait() == -signal.SIGKILL
+        time.sleep(0.3)
+        assert inspect(run).supervised
+        stop(run)
+        events = [json.loads(line) for line in run.metrics.read_text().splitlines()]
+        steps = [event["global_step"] for event in events if event["event"] == "log"]
+        assert steps == list(range(1, len(steps) + 1))
 
     def test_sigterm_gives_the_cursor_back(self, project: Path) -> None:
         terminal = Terminal(sys.executable, "-c", HEADLESS, env={"STAND_IN": "slow"})
@@ -196,14 +287,14 @@ class TestTerminal:
         run = only_run(project)
         terminal.process.send_signal(signal.SIGTERM)
         assert terminal.wait() == 143
+        assert "inft-tui stop" in terminal.text
         assert terminal.output.rindex("\x1b[?25h") > terminal.output.rindex("\x1b[?25l")
-        stop(trainer_pid(run))
-        wait_for(run, "stopped")
+        stop(run)
 
     def test_a_stopped_run_gives_130(self, project: Path) -> None:
         terminal = Terminal(sys.executable, "-c", HEADLESS, env={"STAND_IN": "slow"})
         terminal.read_until("samples/s")
-        stop(trainer_pid(only_run(project)))
+        stop(only_run(project))
         assert terminal.wait() == 130
         assert "Stopped after" in terminal.text
         assert "Stopped on request." in terminal.text
@@ -215,7 +306,7 @@ class TestTerminal:
         while time.monotonic() < began + 2:
             terminal.read(0.1)
         assert (len(terminal.output) - before) / (time.monotonic() - began) < 5000  # bytes a second, at 50 events
-        stop(trainer_pid(only_run(project)))
+        stop(only_run(project))
         terminal.wait()
 
     @pytest.mark.parametrize("env", [{"TERM": "dumb"}, {"NO_COLOR": "1"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from inft.runs import events
+from inft.runs.directory import RunDirectory
 from inft.runs.jsonl import Record
 from inft_tui.progress import draw
 from inft_tui.run_state import RunState
+from inft_tui.summary import summary_lines
 
 
 def told(*moments: tuple[float, Record]) -> RunState:
@@ -39,6 +42,16 @@ def test_after_a_resume_the_pace_is_that_of_the_new_steps() -> None:
     assert state.seconds_left(5) is None
     state.apply(events.log(global_step=60, loss=1.0), 10)
     assert state.seconds_left(10) == pytest.approx(40)
+
+
+def test_the_summary_counts_the_steps_of_this_run_alone(tmp_path: Path) -> None:
+    state = told(
+        (0, begin(100, global_step=50)),
+        (1, events.log(global_step=60, loss=3.0)),
+        (2, events.log(global_step=100, loss=1.0)),
+    )
+    lines = summary_lines(RunDirectory(tmp_path), "finished", state, seconds=75, adapters=None)
+    assert lines[:2] == ["Finished after 1 min 15 s.", "  loss      3 -> 1 over 50 steps"]
 
 
 def test_a_heartbeat_moves_the_step_but_never_back() -> None:
