@@ -32,6 +32,11 @@ bench: .venv/.train
 	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.collation
 	$(BIN)/python -m benchmarks.demo
+	$(BIN)/python -m benchmarks.jsonl
+	$(BIN)/python -m benchmarks.runs_listing
+	$(BIN)/python -m benchmarks.supervisor
+	$(BIN)/python -m benchmarks.resume --scratch outputs/benchmark
+	$(BIN)/python -m benchmarks.faults
 
 clean:
 	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache

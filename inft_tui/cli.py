@@ -128,7 +128,7 @@ def status(
 
 @app.command()
 def tail(
-    name: RunName,
+    name: RunName = "latest",
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Stay until the run has ended.")] = False,
     count: Annotated[
         str, typer.Option("-n", "--lines", metavar="N", help="How many lines to begin with; all = every one.")

@@ -76,7 +76,8 @@ def _show_lines(resolved: Resolved) -> list[str]:
 
 def _about(info: FieldInfo) -> str:
     bounds = info.bounds if info.kind in ("int", "float") else ""
-    facts = [fact for fact in (info.unit, bounds, ", ".join(info.choices)) if fact]
+    resume = "" if info.shapes_curve else "free to change on resume"
+    facts = [fact for fact in (info.unit, bounds, ", ".join(info.choices), resume) if fact]
     return f"{info.description} ({'; '.join(facts)})" if facts else info.description
 
 
@@ -91,6 +92,7 @@ def _as_data(resolved: Resolved) -> dict[str, object]:
             "unit": info.unit,
             "bounds": info.bounds,
             "choices": info.choices,
+            "shapes_curve": info.shapes_curve,
             "description": info.description,
         }
         for info in describe_fields()
