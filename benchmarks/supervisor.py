@@ -1,8 +1,9 @@
-"""What the supervisor costs beside a trainer that sleeps: `python -m benchmarks.supervisor`.
+"""What the supervisor and its sampler cost beside a trainer that sleeps: `python -m benchmarks.supervisor`.
 
-Prints a JSON line: its resident memory and what of it is its own, in MiB; its share of a core over 30 s, its samples of
-the hardware included; how long its start took; and how many GPUs it sampled, since with the first one comes the memory
-of NVIDIA's library.
+Prints a JSON line. Of each of the two processes: its resident memory, what of it is its own, and its part of what they
+share (all in MiB); its share of a core over 30 s, one sample of the hardware every 5 s included. Of both: the sum of
+their parts. How long it took from the start to the first sample, and how many GPUs are sampled, since with the first
+one comes the memory of NVIDIA's library.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from inft.profiles import resolve, to_toml
 from inft.runs.directory import RunDirectory, create_run
 from inft.runs.handover import SUPERVISED, take_over
 from inft.runs.jsonl import JsonlReader
-from inft.runs.launch import start_supervisor
+from inft.runs.launch import SAMPLER_MODULE, start_supervisor
 from inft.runs.status import Status, StatusFile
 
 SECONDS = 30.0
@@ -58,28 +59,48 @@ def measure(run: RunDirectory) -> dict[str, object]:
         time.sleep(0.005)
     started_s = time.perf_counter() - began
     try:
-        watched = psutil.Process(supervisor.pid)
         time.sleep(SETTLING_S)
-        before = watched.cpu_times()
+        watched = {"supervisor": psutil.Process(supervisor.pid), "sampler": sampler_of(supervisor.pid)}
+        before = {name: spent_s(process) for name, process in watched.items()}
         time.sleep(SECONDS)
-        after = watched.cpu_times()
-        memory = watched.memory_full_info()
+        core = {name: (spent_s(process) - before[name]) / SECONDS for name, process in watched.items()}
+        memory = {name: process.memory_full_info() for name, process in watched.items()}
     finally:
         supervisor.terminate()
         supervisor.wait()
     with JsonlReader(run.hardware) as reader:
         gpus = reader.read().lines[-1].record["gpus"]
-    spent_s = after.user + after.system - before.user - before.system
     return {
         "benchmark": "supervisor",
-        "rss_mib": round(memory.rss / 2**20, 1),
-        "own_mib": round(memory.uss / 2**20, 1),
-        "core_percent": round(100 * max(0.0, spent_s) / SECONDS, 2),
-        "start_ms": round(started_s * 1000),
+        **{
+            name: {
+                "rss_mib": mib(memory[name].rss),
+                "own_mib": mib(memory[name].uss),
+                "part_mib": mib(memory[name].pss),
+                "core_percent": round(100 * core[name], 2),
+            }
+            for name in watched
+        },
+        "both_mib": mib(sum(facts.pss for facts in memory.values())),
+        "first_sample_ms": round(started_s * 1000),
         "gpus": len(gpus) if isinstance(gpus, list) else 0,
         "limit_mib": LIMIT_MIB,
         "limit_core_percent": LIMIT_CORE_PERCENT,
     }
+
+
+def sampler_of(supervisor: int) -> psutil.Process:
+    (found,) = [child for child in psutil.Process(supervisor).children() if SAMPLER_MODULE in child.cmdline()]
+    return found
+
+
+def spent_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def mib(size: int) -> float:
+    return round(size / 2**20, 1)
 
 
 def main() -> None:

@@ -110,49 +110,48 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
         ],
     )
     began = utc_now()
-    with control.deferred():
-        control.raise_if_stopped()
-        clear_outputs(output_dir, best_model_dir)
-        before = 0 if start is None else start.checkpoint.step
-        tell_aside(report, set_checkpoints_aside(output_dir, began, lineage=lineage, up_to_step=before))
-        with report.outliving_the_log():
-            trainer.train(resume_from_checkpoint=None if start is None else str(start.checkpoint.path))
-        check_log(report, output_dir, lineage)
-        result = Result(run.run_id, trainer.state.global_step)
-        with report.saving():
-            aside = put_result(
-                best_model_dir,
-                result,
-                lambda folder: save(model, collator, folder),
-                lineage=lineage,
-                busy=output_dir,
-                at=began,
-            )
-        tell_aside(report, aside)
-        if ledger.report().too_many():
-            announce(report, "saved", f"The adapters as they were trained are in {best_model_dir}.", "warning")
-        ledger.check(final=True)
-        report_skips(ledger, report)
-        if not requests.cut_short:
-            for record in captions(config, model, evaluation or collator, result.step):
-                if control.stop is not None:
-                    break  # everything is saved; only captions to look at are missing
-                report.sample(record)
-        end: events.EndState = "stopped" if requests.cut_short else "finished"
-        report.event(
-            events.train_end(
-                state=end, global_step=result.step, elapsed_sec=meter.elapsed_sec, best_model_dir=str(best_model_dir)
-            )
+    control.defer()
+    clear_outputs(output_dir, best_model_dir)
+    before = 0 if start is None else start.checkpoint.step
+    tell_aside(report, set_checkpoints_aside(output_dir, began, lineage=lineage, up_to_step=before))
+    with report.outliving_the_log():
+        trainer.train(resume_from_checkpoint=None if start is None else str(start.checkpoint.path))
+    check_log(report, output_dir, lineage)
+    result = Result(run.run_id, trainer.state.global_step)
+    with report.saving():
+        aside = put_result(
+            best_model_dir,
+            result,
+            lambda folder: save(model, collator, folder),
+            lineage=lineage,
+            busy=output_dir,
+            at=began,
         )
-        if not requests.cut_short:
-            report.finished()
-            return ExitCode.FINISHED
-        report.stopped(
-            f"Stopped {control.stop} after step {result.step}.",
-            f"Its adapters are in {best_model_dir}, its checkpoint is in {output_dir}; "
-            f"`inft-tui resume {run.run_id}` goes on from there.",
+    tell_aside(report, aside)
+    if ledger.report().too_many():
+        announce(report, "saved", f"The adapters as they were trained are in {best_model_dir}.", "warning")
+    ledger.check(final=True)
+    report_skips(ledger, report)
+    if not requests.cut_short:
+        for record in captions(config, model, evaluation or collator, result.step):
+            if control.stop is not None:
+                break  # everything is saved; only captions to look at are missing
+            report.sample(record)
+    end: events.EndState = "stopped" if requests.cut_short else "finished"
+    report.event(
+        events.train_end(
+            state=end, global_step=result.step, elapsed_sec=meter.elapsed_sec, best_model_dir=str(best_model_dir)
         )
-        return ExitCode.STOPPED
+    )
+    if not requests.cut_short:
+        report.finished()
+        return ExitCode.FINISHED
+    report.stopped(
+        f"Stopped {control.stop} after step {result.step}.",
+        f"Its adapters are in {best_model_dir}, its checkpoint is in {output_dir}; "
+        f"`inft-tui resume {run.run_id}` goes on from there.",
+    )
+    return ExitCode.STOPPED
 
 
 def clear_outputs(output_dir: Path, best_model_dir: Path) -> None:

@@ -44,8 +44,7 @@ def run_to_end(run: RunDirectory, listeners: Iterable[Listener] = ()) -> ExitCod
     control = RunControl(run)
     with control.listening():
         try:
-            with control.deferred():  # before this process is the status's writer, it cannot say that it was stopped
-                report = RunReport(run, listeners, pids=take_over(run))
+            report = RunReport(run, listeners, pids=take_over(run))
         except (InftError, OSError) as error:
             cause = error if isinstance(error, InftError) else unreadable(error, run.status_json)
             sys.stderr.write(f"{cause}\n")
@@ -60,18 +59,16 @@ def run_to_end(run: RunDirectory, listeners: Iterable[Listener] = ()) -> ExitCod
 def _run(run: RunDirectory, report: RunReport, control: RunControl) -> ExitCode:
     locks: OutputLocks | None = None
     try:
-        control.raise_if_stopped()
-        config, root = load_config(run.config_toml), project_root()
-        locks = hold_outputs(run, config, root)
-        pipeline = load_pipeline()
-        code: ExitCode = pipeline.train(run, config, report, root, control)
-        return code
+        with control.interruptible():
+            config, root = load_config(run.config_toml), project_root()
+            locks = hold_outputs(run, config, root)
+            pipeline = load_pipeline()
+            code: ExitCode = pipeline.train(run, config, report, root, control)
+            return code
     except KeyboardInterrupt:
-        with control.deferred():
-            return _record_stop(report, control)
+        return _record_stop(report, control)
     except Exception as error:  # noqa: BLE001  # the process's edge: recorded by name, its traceback in console.log
-        with control.deferred():
-            return _record_failure(report, error, run)
+        return _record_failure(report, error, run)
     finally:
         if locks is not None:
             locks.close()

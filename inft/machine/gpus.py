@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
-
-from inft.machine.nvml import Device, Nvml, NvmlError
+from typing import Protocol, TypeAlias, TypeVar
 
 GIB = float(1 << 30)
 
@@ -22,6 +20,51 @@ _MOST_DEGREES = 150.0
 _MOST_MHZ = 20_000.0
 
 _NONE_VISIBLE = ("", "-1")
+
+Device: TypeAlias = object
+"""A GPU, or a part of one, as the driver knows it."""
+
+
+class Utilization(Protocol):
+    """What NVML calls utilization rates."""
+
+    gpu: int
+
+
+class Memory(Protocol):
+    """Memory of a GPU, in bytes."""
+
+    used: int
+    total: int
+
+
+class Nvml(Protocol):
+    """What is used of the module `pynvml`, which has no types; each function raises its `NVMLError`."""
+
+    NVMLError: type[Exception]
+    NVML_TEMPERATURE_GPU: int
+    NVML_CLOCK_SM: int
+    NVML_CLOCK_MEM: int
+    nvmlInit: Callable[[], None]
+    nvmlDeviceGetCount: Callable[[], int]
+    nvmlDeviceGetHandleByIndex: Callable[[int], Device]
+    nvmlDeviceGetHandleByUUID: Callable[[str], Device]
+    nvmlDeviceGetUUID: Callable[[Device], str]
+    nvmlDeviceGetName: Callable[[Device], str]
+    nvmlDeviceGetUtilizationRates: Callable[[Device], Utilization]
+    nvmlDeviceGetMemoryInfo: Callable[[Device], Memory]
+    nvmlDeviceGetTemperature: Callable[[Device, int], int]
+    nvmlDeviceGetPowerUsage: Callable[[Device], int]
+    nvmlDeviceGetEnforcedPowerLimit: Callable[[Device], int]
+    nvmlDeviceGetClockInfo: Callable[[Device, int], int]
+
+
+def load_nvml() -> Nvml:
+    """NVIDIA's own binding to the library of the driver, of which `nvmlInit` then says whether it is there."""
+    import pynvml  # 3 MB that a run without a GPU does without
+
+    nvml: Nvml = pynvml
+    return nvml
 
 
 @dataclass(frozen=True)
@@ -72,64 +115,83 @@ class GpuMeter:
         visible: the environment variable CUDA_VISIBLE_DEVICES; None = it is not set, and all GPUs can be used. Its
             numbers are taken in the order of the PCI bus, which on a machine of unequal cards is CUDA's own order only
             with CUDA_DEVICE_ORDER=PCI_BUS_ID.
-        nvml: the driver's library.
+        load: brings the driver's library; not called where no GPU can be used.
     """
 
-    def __init__(self, visible: str | None, nvml: Nvml) -> None:
+    def __init__(self, visible: str | None, load: Callable[[], Nvml] = load_nvml) -> None:
         self._visible = visible
-        self._nvml = nvml
-        self._gpus: list[_Gpu] | None = None
-        self._is_open = False
+        self._load = load
+        self._driver: _Driver | None = None
+        self._gpus: list[_Gpu] = []
 
     def read(self) -> list[GpuReading]:
         """One look at each; empty on a machine without NVIDIA's driver."""
-        if self._gpus is None:
-            self._gpus = self._find()
-        return [self._look_at(gpu) for gpu in self._gpus]
-
-    def close(self) -> None:
-        """Lets go of the driver."""
-        if self._is_open:
-            self._is_open = False
-            _asked(self._nvml.close)
-
-    def _find(self) -> list[_Gpu]:
         if self._visible is not None and self._visible.strip() in _NONE_VISIBLE:
             return []  # and the driver's library, which takes 19 MB, is not loaded for it
+        if self._driver is None:
+            self._driver = _Driver(self._load())
+            self._gpus = self._driver.find(self._visible)
+        return [self._driver.look_at(gpu) for gpu in self._gpus]
+
+
+class _Driver:
+    """Asks `nvml`; where that raises its error, or has a name that is no text, the answer is None."""
+
+    def __init__(self, nvml: Nvml) -> None:
+        self._nvml = nvml
+
+    def find(self, visible: str | None) -> list[_Gpu]:
+        nvml = self._nvml
         try:
-            self._nvml.open()
-        except NvmlError:
+            nvml.nvmlInit()
+        except nvml.NVMLError:
             return []
-        self._is_open = True
-        devices = [_asked(self._nvml.device, index) for index in range(_asked(self._nvml.count) or 0)]
-        uuids = [_of(device, self._nvml.uuid) for device in devices]
+        count = self._ask(nvml.nvmlDeviceGetCount) or 0
+        devices = [self._ask(nvml.nvmlDeviceGetHandleByIndex, index) for index in range(count)]
+        uuids = [self._ask_of(device, nvml.nvmlDeviceGetUUID) for device in devices]
         found = []
-        for choice in visible_gpus(self._visible, uuids):
+        for choice in visible_gpus(visible, uuids):
             if isinstance(choice, int):
                 device, index, uuid = devices[choice], choice, uuids[choice]
             else:
-                device, index, uuid = _asked(self._nvml.device_named, choice), None, choice
-            found.append(_Gpu(device, index, uuid, _of(device, self._nvml.name)))
+                device, index, uuid = self._ask(nvml.nvmlDeviceGetHandleByUUID, choice), None, choice
+            found.append(_Gpu(device, index, uuid, self._ask_of(device, nvml.nvmlDeviceGetName)))
         return found
 
-    def _look_at(self, gpu: _Gpu) -> GpuReading:
-        nvml, device = self._nvml, gpu.device
-        used, total = _of(device, nvml.memory) or (None, None)
+    def look_at(self, gpu: _Gpu) -> GpuReading:
+        nvml, device, ask_of = self._nvml, gpu.device, self._ask_of
+        rates = ask_of(device, nvml.nvmlDeviceGetUtilizationRates)
+        memory = ask_of(device, nvml.nvmlDeviceGetMemoryInfo)
+        used, total = (None, None) if memory is None else (memory.used, memory.total)
         total_gib = _within(_scaled(total, GIB), above=0)
+        temperature = ask_of(device, nvml.nvmlDeviceGetTemperature, nvml.NVML_TEMPERATURE_GPU)
+        power = ask_of(device, nvml.nvmlDeviceGetPowerUsage)
+        power_limit = ask_of(device, nvml.nvmlDeviceGetEnforcedPowerLimit)
+        sm_clock = ask_of(device, nvml.nvmlDeviceGetClockInfo, nvml.NVML_CLOCK_SM)
+        memory_clock = ask_of(device, nvml.nvmlDeviceGetClockInfo, nvml.NVML_CLOCK_MEM)
         return GpuReading(
             index=gpu.index,
             uuid=gpu.uuid,
             name=gpu.name,
-            utilization_percent=_within(_of(device, nvml.utilization), least=0, most=100),
+            utilization_percent=_within(None if rates is None else rates.gpu, least=0, most=100),
             memory_used_gib=None if total_gib is None else _within(_scaled(used, GIB), least=0, most=total_gib),
             memory_total_gib=total_gib,
-            temperature_c=_within(_of(device, nvml.temperature), above=0, most=_MOST_DEGREES),
+            temperature_c=_within(temperature, above=0, most=_MOST_DEGREES),
             # A card draws something as long as it answers: 0 is what a sensor says that cannot tell.
-            power_w=_within(_scaled(_of(device, nvml.power), 1000), above=0, most=_MOST_WATTS),
-            power_limit_w=_within(_scaled(_of(device, nvml.power_limit), 1000), above=0, most=_MOST_WATTS),
-            sm_clock_mhz=_within(_of(device, nvml.sm_clock), above=0, most=_MOST_MHZ),
-            memory_clock_mhz=_within(_of(device, nvml.memory_clock), above=0, most=_MOST_MHZ),
+            power_w=_within(_scaled(power, 1000), above=0, most=_MOST_WATTS),
+            power_limit_w=_within(_scaled(power_limit, 1000), above=0, most=_MOST_WATTS),
+            sm_clock_mhz=_within(sm_clock, above=0, most=_MOST_MHZ),
+            memory_clock_mhz=_within(memory_clock, above=0, most=_MOST_MHZ),
         )
+
+    def _ask(self, question: Callable[..., T], *arguments: object) -> T | None:
+        try:
+            return question(*arguments)
+        except (self._nvml.NVMLError, UnicodeDecodeError):
+            return None
+
+    def _ask_of(self, device: Device | None, question: Callable[..., T], *arguments: object) -> T | None:
+        return None if device is None else self._ask(question, device, *arguments)
 
 
 def visible_gpus(visible: str | None, uuids: Sequence[str | None]) -> list[int | str]:
@@ -167,17 +229,6 @@ def _meant(entry: str, uuids: Sequence[str | None]) -> int | str | None:
         return matches[0] if len(matches) == 1 else None
     place = int(entry) if entry.isascii() and entry.isdigit() else -1
     return place if 0 <= place < len(uuids) else None
-
-
-def _of(device: Device | None, question: Callable[[Device], T]) -> T | None:
-    return None if device is None else _asked(question, device)
-
-
-def _asked(question: Callable[..., T], *arguments: object) -> T | None:
-    try:
-        return question(*arguments)
-    except NvmlError:
-        return None
 
 
 def _scaled(value: int | None, unit: float) -> float | None:

@@ -1,9 +1,18 @@
-"""Samples of GPUs and host while a run lasts, as `hardware.jsonl`."""
+"""Samples of GPUs and host while a run lasts, as `hardware.jsonl`.
+
+    python -P -m inft.runs.hardware TRAINER_PID INTERVAL_S HARDWARE_JSONL [OUTPUT_DIRECTORY]
+
+This is a process of its own. NVIDIA's library takes as much memory as the whole supervisor, and a process with a thread
+that a driver holds in the kernel cannot end, not even by SIGKILL. It ends as soon as its stdin is closed, which the
+kernel does where its parent could not.
+"""
 
 from __future__ import annotations
 
+import os
+import select
+import signal
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -14,9 +23,7 @@ from pathlib import Path
 from inft.errors import DiskError
 from inft.machine.gpus import GpuMeter, GpuReading
 from inft.machine.host import HostMeter, HostReading
-from inft.machine.nvml import NvmlLibrary
 from inft.runs.clock import timestamp, utc_now
-from inft.runs.directory import RunDirectory
 from inft.runs.jsonl import JsonlLogger, Record
 
 _DIGITS = 3
@@ -39,69 +46,67 @@ def hardware(host: HostReading, gpus: Sequence[GpuReading], *, at: datetime) -> 
     }
 
 
-def sampler(pid: int, run: RunDirectory, output_dir: Path | None, visible_gpus: str | None) -> Callable[[], Record]:
+def sampler(pid: int, folders: dict[str, Path], visible_gpus: str | None) -> Callable[[], Record]:
     """What takes a sample at every call.
 
     Args:
         pid: the trainer.
-        run: its run.
-        output_dir: where its checkpoints go; None = not known.
+        folders: by a name each, the folders whose disks matter.
         visible_gpus: the trainer's CUDA_VISIBLE_DEVICES.
     """
-    folders = {"logs": run.path} if output_dir is None else {"logs": run.path, "output": output_dir}
-    host = HostMeter(pid, folders)
-    gpus = GpuMeter(visible_gpus, NvmlLibrary())
+    host, gpus = HostMeter(pid, folders), GpuMeter(visible_gpus)
     return lambda: hardware(host.read(time.monotonic()), gpus.read(), at=utc_now())
 
 
-class HardwareLog:
-    """Writes a sample every so often from a thread of its own.
+def write_samples(
+    path: Path, sample: Callable[[], Record], interval_s: float, is_over: Callable[[float], bool]
+) -> None:
+    """Writes the first sample at once, and one after every interval.
 
-    A driver or a network disk that hangs then holds up the samples and nothing else. A sample that the disk does not
-    take is left out. The thread never keeps its process from ending.
+    A sample that the disk does not take is left out. A defect is told once, on stderr, and costs its samples only.
 
     Args:
         path: the file.
         sample: takes one sample.
-        interval_s: from one sample to the next; 0 = none at all.
+        interval_s: seconds from one sample to the next.
+        is_over: waits so many seconds, or for the end of the samples if that comes first, and says whether it has come.
     """
-
-    def __init__(self, path: Path, sample: Callable[[], Record], interval_s: float) -> None:
-        self._path = path
-        self._sample = sample
-        self._interval_s = interval_s
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="hardware", daemon=True)
-
-    def start(self) -> None:
-        """Takes the first sample at once."""
-        if self._interval_s > 0:
-            self._thread.start()
-
-    def stop(self, wait_s: float = 2.0) -> None:
-        """Ends after the sample under way, for which it waits a moment."""
-        self._over.set()
-        if self._thread.is_alive():
-            self._thread.join(wait_s)
-
-    def _run(self) -> None:
-        log: JsonlLogger | None = None
-        complained = False
-        while not self._over.is_set():
-            try:
-                record = self._sample()
-                log = log or JsonlLogger(self._path)
-                log.write(record)
-            except DiskError:
-                pass  # the next one may find room again
-            except Exception:  # noqa: BLE001  # the thread's edge: a defect here costs samples, not the run
-                if not complained:
-                    traceback.print_exc(file=sys.stderr)
-                complained = True
-            self._over.wait(self._interval_s)
-        if log is not None:
-            log.close()
+    log: JsonlLogger | None = None
+    complained = False
+    pause_s = 0.0
+    while not is_over(pause_s):
+        pause_s = interval_s
+        try:
+            record = sample()
+            log = log or JsonlLogger(path)
+            log.write(record)
+        except DiskError:
+            pass  # the next one may find room again
+        except Exception:  # noqa: BLE001  # the process's edge: what failed once may work later
+            if not complained:
+                traceback.print_exc()
+            complained = True
 
 
 def _rounded(figures: dict[str, object]) -> Record:
     return {key: round(value, _DIGITS) if isinstance(value, float) else value for key, value in figures.items()}
+
+
+def _is_stdin_closed(timeout_s: float) -> bool:
+    ready, _, _ = select.select([sys.stdin], [], [], timeout_s)
+    return bool(ready)  # nobody writes to it
+
+
+def main() -> None:
+    """The process that takes the samples."""
+    # A machine that shuts down tells every process; the trainer may go on for minutes, which are worth seeing.
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    pid, interval_s, path, *output_dir = sys.argv[1:]
+    folders = dict(zip(("logs", "output"), (Path(path).parent, *map(Path, output_dir)), strict=False))
+    sample = sampler(int(pid), folders, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    write_samples(Path(path), sample, float(interval_s), _is_stdin_closed)
+
+
+if __name__ == "__main__":
+    main()

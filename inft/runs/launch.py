@@ -1,7 +1,8 @@
-"""Starts the two processes of a run, such that nothing but themselves, a signal or the machine can end them.
+"""Starts the processes of a run, such that nothing but themselves, a signal or the machine can end them.
 
-Whoever wants a run starts its supervisor, and the supervisor starts the trainer. Each has a session of its own, so that
-neither Ctrl-C nor the end of a terminal reaches them, and writes to a file: a pipe would block once nobody reads it.
+Whoever wants a run starts its supervisor, and the supervisor starts the trainer, and the sampler of the hardware. Each
+has a session of its own, so that neither Ctrl-C nor the end of a terminal reaches them, and writes to a file: a pipe
+would block once nobody reads it.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from inft.runs.status import Status, StatusFile
 
 TRAINER_MODULE = "inft.trainer"
 SUPERVISOR_MODULE = "inft.runs.supervisor"
+SAMPLER_MODULE = "inft.runs.hardware"
 
-# Both run the code that launched them, whatever lies in the project's folder: -P keeps that folder, and a random.py or
+# All run the code that launched them, whatever lies in the project's folder: -P keeps that folder, and a random.py or
 # a second clone in it, out of the modules' way.
 PACKAGES = Path(inft.__file__).resolve().parents[1]
 
@@ -81,6 +83,34 @@ def start_trainer(
         stdin=subprocess.PIPE,
         locks=locks,
         environment={SUPERVISED: "1"},
+    )
+
+
+def start_sampler(
+    run: RunDirectory, trainer: int, interval_s: float, output_dir: Path | None
+) -> subprocess.Popen[bytes]:
+    """Starts what writes `hardware.jsonl` until its stdin is closed.
+
+    It is a program of its own rather than a fork of the supervisor. That would take 18 MB for both of them instead of
+    25, but inherit whatever is open there, and of its threads only the one that forks.
+
+    Args:
+        run: the run.
+        trainer: the number of its process.
+        interval_s: from one sample to the next.
+        output_dir: where checkpoints go, for the space left there; None = not known.
+
+    Raises:
+        DiskError: the supervisor's log, to which it complains, cannot be written.
+        OSError: there is no memory or no process number left for it.
+    """
+    folders = [] if output_dir is None else [str(output_dir.resolve())]
+    return _start(
+        SAMPLER_MODULE,
+        [str(trainer), str(interval_s), str(run.hardware.resolve()), *folders],
+        output=supervisor_log(run),
+        stdin=subprocess.PIPE,
+        locks=None,
     )
 
 

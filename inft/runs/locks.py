@@ -22,7 +22,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from inft.errors import ConfigError, disk_error
+from inft.errors import ConfigError, InftError, disk_error
 from inft.runs import provenance
 from inft.runs.clock import timestamp, utc_now
 from inft.runs.directory import RunDirectory
@@ -280,7 +280,7 @@ class _Lock:
                 f"End it with `inft-tui abort {holder.run_id}`, or name another folder.",
             )
         fix = f"Stop it with `inft-tui stop {holder.run_id}`, or name another folder"
-        if where:
+        if where or not self._works:
             fix += f"; if it is certainly dead, delete {self._path}"
         return ConfigError(
             f"Run {holder.run_id}{where} has been writing to {self._folder} since {holder.created}.", f"{fix}."
@@ -302,8 +302,13 @@ os.register_at_fork(after_in_child=_close_in_child)
 def _is_going_on(run: RunDirectory) -> bool:
     from inft.runs.inspect import inspect  # only where the lock itself cannot tell
 
-    condition = inspect(run)
-    return condition.alive and condition.exit_code is None
+    try:
+        condition = inspect(run)
+    except InftError:
+        return (
+            run.run_json.exists()
+        )  # damaged, it may live; not there, it was refused, deleted, or is not seen from here
+    return condition.alive
 
 
 def _has_ended(holder: Holder) -> bool:

@@ -22,7 +22,7 @@ from types import FrameType, TracebackType
 from typing import IO, Protocol, TypeAlias
 
 from inft.errors import DiskError, ExitCode, InftError
-from inft.machine.host import OomWatch, oom_kills
+from inft.machine.oom import OomWatch, oom_kills
 from inft.machine.processes import process_of, this_process
 from inft.params import BasicParams
 from inft.profiles import load_config
@@ -32,9 +32,9 @@ from inft.runs.directory import RunDirectory
 from inft.runs.endings import Ending, Evidence, cause_of_end
 from inft.runs.escalation import Deed, Escalation, Patience
 from inft.runs.find import reference
-from inft.runs.hardware import HardwareLog, sampler
-from inft.runs.launch import TRAINER_MODULE, start_trainer, supervisor_log
+from inft.runs.launch import TRAINER_MODULE, start_sampler, start_trainer, supervisor_log
 from inft.runs.locks import ENVIRONMENT, OutputLocks
+from inft.runs.sampling import Sampling
 from inft.runs.saved import checkpoint_folder, last_checkpoint
 from inft.runs.status import Cause, Pids, Status, StatusFile, read_status
 from inft.runs.visible import visible
@@ -187,21 +187,30 @@ def _hand_over(run: RunDirectory, trainer: Trainer) -> None:
 def _stay_with(
     trainer: Trainer, run: RunDirectory, plan: Plan, signals: Signals, count_oom_kills: CountOomKills
 ) -> Evidence:
-    """Takes samples and sees to requests until the trainer has ended, and ends what it left behind."""
-    visible_gpus = os.environ.get("CUDA_VISIBLE_DEVICES")
-    sample = sampler(trainer.pid, run, plan.output_dir, visible_gpus)
-    samples = HardwareLog(run.hardware, sample, plan.hardware_interval_s)
-    samples.start()
-    evidence = _watch(run, plan, trainer, signals, count_oom_kills)
+    """Has samples taken and sees to requests until the trainer has ended, and ends what it left behind."""
+    samples = _sampling(trainer, run, plan)
+    evidence = _watch(run, plan, trainer, samples, signals, count_oom_kills)
     _kill_group(trainer.pid)  # data workers that outlived their trainer hold memory, and maybe the card
-    samples.stop()  # before the end is written down, for which a full disk has little room
+    samples.end()  # before the end is written down, for which a full disk has little room
     return evidence
 
 
+def _sampling(trainer: Trainer, run: RunDirectory, plan: Plan) -> Sampling:
+    interval_s = plan.hardware_interval_s
+    if interval_s == 0:
+        return Sampling(None)
+    return Sampling(lambda: start_sampler(run, trainer.pid, interval_s, plan.output_dir))
+
+
 def _watch(
-    run: RunDirectory, plan: Plan, trainer: Trainer, signals: Signals, count_oom_kills: CountOomKills
+    run: RunDirectory,
+    plan: Plan,
+    trainer: Trainer,
+    samples: Sampling,
+    signals: Signals,
+    count_oom_kills: CountOomKills,
 ) -> Evidence:
-    """Waits for the end of the trainer and sees to the requests meanwhile."""
+    """Waits for the end of the trainer and sees to the requests and the samples meanwhile."""
     escalation, oom = Escalation(plan.patience), OomWatch()
     complaint = ""
     while True:
@@ -212,6 +221,7 @@ def _watch(
             oom.look(now, count_oom_kills())
             if returncode is None:
                 _do(escalation.due(now, pending(run), told=signals.told), trainer)
+                _look_after(samples, now)
         except Exception:  # noqa: BLE001  # whatever is wrong with us, the trainer goes on and is waited for
             if (text := traceback.format_exc()) != complaint:
                 complaint = text
@@ -233,6 +243,13 @@ def _do(deed: Deed | None, trainer: Trainer) -> None:
         os.kill(trainer.pid, signal.SIGTERM)
     elif deed == "kill":
         _kill_group(trainer.pid)
+
+
+def _look_after(samples: Sampling, now: float) -> None:
+    try:
+        samples.look(now)
+    except (OSError, DiskError) as error:
+        _complain(f"The hardware is not sampled: {error}")
 
 
 def _name_of(run: RunDirectory) -> str:

@@ -59,7 +59,7 @@ class RunControl:
         self._asked: dict[Request, str] = {}
         self._unsaid: list[tuple[Request, str]] = []
         self._askers: dict[Request, Asker | None] = {}
-        self._deferring = False
+        self._deferring = True
         self._raised = float("-inf")
         self._closed = threading.Event()
         self._watcher: threading.Thread | None = None
@@ -77,7 +77,7 @@ class RunControl:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Takes the signals. In the main thread only, which is where they arrive."""
+        """Takes the signals, which at first are only noted. In the main thread only, which is where they arrive."""
         handlers: dict[signal.Signals, Any] = {
             signal.SIGTERM: self._signalled,
             signal.SIGINT: self._signalled,
@@ -103,7 +103,6 @@ class RunControl:
         try:
             yield
         finally:
-            self._deferring = True
             self._closed.set()
             self._watcher.join(timeout=INSIST_S)
             with suppress(DiskError):
@@ -112,22 +111,27 @@ class RunControl:
                     requests.done(self._run, request)
 
     @contextmanager
-    def deferred(self) -> Iterator[None]:
-        """A stop that comes in here is only noted, for whoever reads `stop`."""
-        before, self._deferring = self._deferring, True
-        try:
-            yield
-        finally:
-            self._deferring = before
-
-    def raise_if_stopped(self) -> None:
-        """Ends what is going on here if somebody asked for that while it was deferred.
+    def interruptible(self) -> Iterator[None]:
+        """In here a stop is honoured at once, by a KeyboardInterrupt; everywhere else it is only noted.
 
         Raises:
-            KeyboardInterrupt: somebody did.
+            KeyboardInterrupt: somebody asks for it, or did before.
         """
-        if self.stop is not None:
-            raise KeyboardInterrupt
+        self._deferring = False
+        try:
+            self._raise_if_stopped()
+            yield
+        finally:
+            self._deferring = True
+
+    def defer(self) -> None:
+        """From here to the end of `interruptible`, a stop is only noted, for whoever reads `stop`.
+
+        Raises:
+            KeyboardInterrupt: somebody asked for it before.
+        """
+        self._deferring = True
+        self._raise_if_stopped()
 
     def take_save(self) -> bool:
         """Whether a checkpoint is to be written now; what is asked from here on is asked anew."""
@@ -144,6 +148,10 @@ class RunControl:
         if requests.asker(self._run, "save") == self._askers.pop("save"):
             with suppress(DiskError):
                 requests.done(self._run, "save")
+
+    def _raise_if_stopped(self) -> None:
+        if self.stop is not None:
+            raise KeyboardInterrupt
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._owner:

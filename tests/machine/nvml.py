@@ -2,81 +2,83 @@
 
 from __future__ import annotations
 
-import ctypes
 from dataclasses import dataclass, field
-from typing import TypeAlias, TypeVar
-
-from inft.machine.nvml import NvmlError
+from types import SimpleNamespace
+from typing import Any, TypeAlias, TypeVar
 
 GIB = 1 << 30
 T = TypeVar("T")
-Answer: TypeAlias = int | NvmlError
+
+
+class NVMLError(Exception):
+    """An error code."""
+
+
+Answer: TypeAlias = int | NVMLError
 
 
 @dataclass
 class FakeNvml:
-    """One field per answer; an `NvmlError` in place of a value is raised."""
+    """What is used of `pynvml`. One field per answer; an `NVMLError` in place of a value is raised."""
 
-    uuids: list[str | NvmlError] = field(default_factory=lambda: ["GPU-aaaa-1", "GPU-bbbb-2"])
-    model: str | NvmlError = "NVIDIA H200"
+    uuids: list[str | NVMLError] = field(default_factory=lambda: ["GPU-aaaa-1", "GPU-bbbb-2"])
+    model: str | Exception = "NVIDIA H200"
     utilization_percent: Answer = 87
-    memory_bytes: tuple[int, int] | NvmlError = (70 * GIB, 140 * GIB)
+    memory_bytes: tuple[int, int] | NVMLError = (70 * GIB, 140 * GIB)
     degrees: Answer = 61
     milliwatts: Answer = 512_300
     most_milliwatts: Answer = 700_000
     sm_mhz: Answer = 1980
     memory_mhz: Answer = 3201
-    start: NvmlError | None = None
+    start: NVMLError | None = None
     number: Answer = 2
     opened: int = 0
-    closed: int = 0
 
-    def open(self) -> None:
-        _answer(self.start)
+    NVMLError = NVMLError
+    NVML_TEMPERATURE_GPU = 0
+    NVML_CLOCK_SM = 1
+    NVML_CLOCK_MEM = 2
+
+    def nvmlInit(self) -> None:
         self.opened += 1
+        _answer(self.start)
 
-    def close(self) -> None:
-        self.closed += 1
-
-    def count(self) -> int:
+    def nvmlDeviceGetCount(self) -> int:
         return _answer(self.number)
 
-    def device(self, index: int) -> ctypes.c_void_p:
-        return ctypes.c_void_p(index + 1)
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> object:
+        return index
 
-    def device_named(self, uuid: str) -> ctypes.c_void_p:
-        return ctypes.c_void_p(99)
+    def nvmlDeviceGetHandleByUUID(self, uuid: str) -> object:
+        return uuid
 
-    def uuid(self, device: ctypes.c_void_p) -> str:
-        assert device.value is not None
-        return _answer(self.uuids[device.value - 1])
+    def nvmlDeviceGetUUID(self, device: Any) -> str:
+        return _answer(self.uuids[device])
 
-    def name(self, device: ctypes.c_void_p) -> str:
+    def nvmlDeviceGetName(self, device: object) -> str:
         return _answer(self.model)
 
-    def utilization(self, device: ctypes.c_void_p) -> int:
-        return _answer(self.utilization_percent)
+    def nvmlDeviceGetUtilizationRates(self, device: object) -> Any:
+        return SimpleNamespace(gpu=_answer(self.utilization_percent), memory=5)
 
-    def memory(self, device: ctypes.c_void_p) -> tuple[int, int]:
-        return _answer(self.memory_bytes)
+    def nvmlDeviceGetMemoryInfo(self, device: object) -> Any:
+        used, total = _answer(self.memory_bytes)
+        return SimpleNamespace(used=used, total=total, free=total - used)
 
-    def temperature(self, device: ctypes.c_void_p) -> int:
-        return _answer(self.degrees)
+    def nvmlDeviceGetTemperature(self, device: object, sensor: int) -> int:
+        return _answer({self.NVML_TEMPERATURE_GPU: self.degrees}[sensor])
 
-    def power(self, device: ctypes.c_void_p) -> int:
+    def nvmlDeviceGetPowerUsage(self, device: object) -> int:
         return _answer(self.milliwatts)
 
-    def power_limit(self, device: ctypes.c_void_p) -> int:
+    def nvmlDeviceGetEnforcedPowerLimit(self, device: object) -> int:
         return _answer(self.most_milliwatts)
 
-    def sm_clock(self, device: ctypes.c_void_p) -> int:
-        return _answer(self.sm_mhz)
-
-    def memory_clock(self, device: ctypes.c_void_p) -> int:
-        return _answer(self.memory_mhz)
+    def nvmlDeviceGetClockInfo(self, device: object, clock: int) -> int:
+        return _answer({self.NVML_CLOCK_SM: self.sm_mhz, self.NVML_CLOCK_MEM: self.memory_mhz}[clock])
 
 
-def _answer(value: T | NvmlError) -> T:
-    if isinstance(value, NvmlError):
+def _answer(value: T | Exception | None) -> T:
+    if isinstance(value, Exception):
         raise value
-    return value
+    return value  # type: ignore[return-value]

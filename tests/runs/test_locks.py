@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from inft.errors import ConfigError, DiskError
+from inft.machine.processes import this_process
 from inft.runs import provenance
 from inft.runs.directory import RunDirectory
 from inft.runs.locks import ENVIRONMENT, OutputLocks, lock_file, read_holder
-from inft.runs.status import Cause, Status, StatusFile
+from inft.runs.status import Cause, Pids, Status, StatusFile
 
 HOLD = """
 import sys, time
@@ -260,6 +261,25 @@ class TestWithoutLocking:
         holder = read_holder(lock_file(folder))
         assert holder is not None
         assert holder.run_id == "second"
+
+    def test_what_the_named_run_is_doing_is_looked_up(self, tmp_path: Path, folder: Path, run: RunDirectory) -> None:
+        other = run_called(tmp_path, "other")
+        OutputLocks.acquire([folder], run, flock=unsupported).close()
+        StatusFile(run.status_json).write(Status("training", Pids(trainer=this_process())))
+        with pytest.raises(ConfigError, match=f"Run {run.run_id} has been writing") as refused:
+            OutputLocks.acquire([folder], other, flock=unsupported)
+        assert f"delete {lock_file(folder)}" in refused.value.fix
+        StatusFile(run.status_json).write(Status("finished", exit_code=0))
+        OutputLocks.acquire([folder], other, flock=unsupported).close()
+
+    def test_a_run_that_is_not_there_any_more_holds_nothing(self, tmp_path: Path, folder: Path) -> None:
+        first = run_called(tmp_path, "first")
+        OutputLocks.acquire([folder], first, flock=unsupported).close()
+        (first.path / "run.json").write_text("damaged")
+        with pytest.raises(ConfigError, match="Run first has been writing"):
+            OutputLocks.acquire([folder], run_called(tmp_path, "second"), flock=unsupported)
+        (first.path / "run.json").unlink()
+        OutputLocks.acquire([folder], run_called(tmp_path, "second"), flock=unsupported).close()
 
     def test_of_two_at_the_same_moment_one_gets_it(self, tmp_path: Path, folder: Path) -> None:
         results: list[str] = []

@@ -42,6 +42,9 @@ report.finished()
 """
 
 
+INTERRUPTIBLE = "with control.interruptible():\n    work()"
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> RunDirectory:
     folder = tmp_path / "a-run"
@@ -70,7 +73,7 @@ def alerts(run: RunDirectory) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_at_once_where_nothing_can_be_saved(run: RunDirectory, number: signal.Signals) -> None:
-    process = start(run, "work()")
+    process = start(run, INTERRUPTIBLE)
     process.send_signal(signal.SIGHUP)
     time.sleep(0.2)
     assert process.poll() is None
@@ -83,7 +86,7 @@ def test_a_signal_stops_at_once_where_nothing_can_be_saved(run: RunDirectory, nu
 
 
 def test_a_request_to_stop_does_the_same_and_is_taken_away_at_the_end(run: RunDirectory) -> None:
-    process = start(run, "work()")
+    process = start(run, INTERRUPTIBLE)
     requests.ask(run, "stop")
     assert process.wait(5) == 130
     ((kind, message),) = alerts(run)
@@ -94,7 +97,7 @@ def test_a_request_to_stop_does_the_same_and_is_taken_away_at_the_end(run: RunDi
 
 def test_a_request_from_before_the_start_counts(run: RunDirectory) -> None:
     requests.ask(run, "stop")
-    indented = " " * 12 + "work()"
+    indented = " " * 12 + "with control.interruptible(): work()"
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM.format(body=indented), str(run.path)], cwd=REPOSITORY, timeout=15
     )
@@ -102,7 +105,7 @@ def test_a_request_from_before_the_start_counts(run: RunDirectory) -> None:
 
 
 def test_a_deferred_stop_is_noted_and_honoured_later(run: RunDirectory) -> None:
-    process = start(run, "with control.deferred():\n    work(2)\nassert control.stop\ncontrol.raise_if_stopped()")
+    process = start(run, "work(2)\nassert control.stop\nwith control.interruptible():\n    pass")
     requests.ask(run, "stop")
     began = time.monotonic()
     assert process.wait(10) == 130
@@ -110,7 +113,9 @@ def test_a_deferred_stop_is_noted_and_honoured_later(run: RunDirectory) -> None:
 
 
 def test_a_stop_that_somebody_swallowed_is_repeated(run: RunDirectory) -> None:
-    process = start(run, "try:\n    work()\nexcept KeyboardInterrupt:\n    work()")
+    process = start(
+        run, "with control.interruptible():\n    try:\n        work()\n    except KeyboardInterrupt:\n        work()"
+    )
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 130
 
@@ -153,7 +158,7 @@ def test_who_asks_while_a_checkpoint_is_being_written_gets_another(run: RunDirec
 
 def test_an_abort_ends_now_and_nothing_overwrites_it(run: RunDirectory) -> None:
     body = "import subprocess\nchild = subprocess.Popen(['sleep', '60'])\nprint('child', child.pid, flush=True)\n"
-    process = start(run, body + "with control.deferred():\n    work()")
+    process = start(run, body + "work()")
     requests.ask(run, "abort")
     assert process.wait(5) == -signal.SIGKILL
     status = status_of(run)
@@ -166,7 +171,7 @@ def test_an_abort_ends_now_and_nothing_overwrites_it(run: RunDirectory) -> None:
 
 
 def test_an_abort_spares_who_merely_shares_the_group(run: RunDirectory) -> None:
-    process = start(run, "work()", own_session=False)
+    process = start(run, INTERRUPTIBLE, own_session=False)
     requests.ask(run, "abort")
     assert process.wait(5) == -signal.SIGKILL  # and this process, of the same group, goes on
     cause = status_of(run).cause

@@ -26,6 +26,14 @@ from tests.training.runs import Home, announced_steps, events_of, status_of, wai
 ENDLESS = ("sft.max_steps=100000", "sft.num_epochs=10000")
 
 
+def test_the_entry_loads_no_training_library() -> None:
+    program = (
+        "import sys, inft.trainer; print(sorted({'torch', 'transformers', 'datasets', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def with_torch(folder: Path, content: str) -> str:
     """Statements by which `import torch` runs `content`."""
     (folder / "torch").mkdir(parents=True)
