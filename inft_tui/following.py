@@ -55,6 +55,7 @@ def detach(launched: Launched, *, as_json: bool) -> int:
     else:
         _say_how_to_go_on(run)
         out(run.run_id)
+    launched.ctrl_c.restore()
     return ExitCode.FINISHED
 
 
@@ -69,12 +70,13 @@ def stay(launched: Launched, *, as_json: bool) -> int:
     """
     began = time.monotonic()
     state = RunState()
-    with _leaving_politely(launched.run):
+    with _leaving_politely(launched):
         try:
+            launched.ctrl_c.let_through()
             _greet(launched, as_json=as_json)
             _watch(launched, state, as_json=as_json)
         except (KeyboardInterrupt, BrokenPipeError, DiskError) as reason:
-            if launched.inspector.look().alive:
+            if _goes_on(launched):
                 err("")
                 _say_how_to_go_on(launched.run)
                 if isinstance(reason, DiskError):
@@ -89,6 +91,12 @@ def stay(launched: Launched, *, as_json: bool) -> int:
     return ended.exit_code if ended.exit_code is not None else ExitCode.INTERNAL
 
 
+def _goes_on(launched: Launched) -> bool:
+    """Whether the run lives; where nobody said how it ended, its supervisor may be about to, or about to start."""
+    condition = launched.inspector.look()
+    return condition.alive or (not condition.recorded and launched.supervisor.poll() is None)
+
+
 def _greet(launched: Launched, *, as_json: bool) -> None:
     run = launched.run
     say = err if as_json else out
@@ -97,10 +105,10 @@ def _greet(launched: Launched, *, as_json: bool) -> None:
 
 
 def _watch(launched: Launched, state: RunState, *, as_json: bool) -> None:
-    inspector, on_terminal = launched.inspector, is_terminal()
+    on_terminal = is_terminal()
     view = _view(launched, as_json=as_json)
     try:
-        for lines in follow(launched.run, lambda: inspector.look().alive):
+        for lines in follow(launched.run, lambda: _goes_on(launched)):
             now = time.monotonic()
             for line in lines:
                 state.apply(line.record, now)
@@ -175,7 +183,7 @@ def _say_how_to_go_on(run: RunDirectory) -> None:
 
 
 @contextlib.contextmanager
-def _leaving_politely(run: RunDirectory) -> Iterator[None]:
+def _leaving_politely(launched: Launched) -> Iterator[None]:
     """On SIGTERM and hang-up, gives the terminal its cursor back before leaving with the code that a shell expects.
 
     A hang-up that is ignored (nohup) stays so; then the missing terminal itself is the sign to leave.
@@ -183,7 +191,7 @@ def _leaving_politely(run: RunDirectory) -> Iterator[None]:
 
     def leave(number: int, frame: FrameType | None) -> NoReturn:
         err("")
-        _say_how_to_go_on(run)
+        _say_how_to_go_on(launched.run)
         raise SystemExit(128 + number)
 
     before = {
@@ -196,4 +204,5 @@ def _leaving_politely(run: RunDirectory) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        launched.ctrl_c.restore()
         silence_lost_streams()

@@ -50,6 +50,17 @@ def process_of(pid: int) -> ProcessId | None:
         return None
 
 
+def pid_namespace() -> str | None:
+    """A name for the set of processes within which this one's number means something: a container has its own.
+
+    Of two containers that live at the same time none has the other's. None where the system has no such sets.
+    """
+    try:
+        return os.readlink(_PROC / "self" / "ns" / "pid")
+    except OSError:
+        return None
+
+
 def is_alive(process: ProcessId) -> bool:
     """Whether that very process still runs; one that ended but was not yet collected by its parent does not."""
     if process.ticks is not None and _PROC.is_dir():
@@ -90,8 +101,8 @@ def _stat(pid: int) -> tuple[str, int] | None:
     """
     try:
         line = (_PROC / str(pid) / "stat").read_bytes()
-    except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
-        return None
+    except (FileNotFoundError, ProcessLookupError, NotADirectoryError, PermissionError):
+        return None  # the last one under hidepid=1, where another user's process has a name and no more
     # The second field is the program's name in brackets, which may itself hold spaces and brackets.
     fields = line[line.rindex(b")") + 2 :].split()
     return fields[0].decode("ascii"), int(fields[19])

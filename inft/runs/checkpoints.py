@@ -15,14 +15,14 @@ import shutil
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from inft.errors import DataError, DiskError, disk_error
+from inft.errors import DataError, DiskError, InftError, disk_error
 from inft.runs.clock import timestamp, utc_now
-from inft.runs.files import replace_file, sync_file, sync_folder
+from inft.runs.files import replace_file, sync_file, sync_folder, unused
 
 MANIFEST = "inft-checkpoint.json"
 """The file that makes a folder a complete checkpoint; written last."""
@@ -118,7 +118,8 @@ def commit(staged: Path, final: Path, *, run_id: str, step: int) -> Checkpoint:
         raise disk_error(error, final) from error
     sync_folder(final.parent)
     if replaced is not None and _is_of(replaced, run_id, step):
-        remove(replaced)
+        with contextlib.suppress(DiskError):  # the new one is complete, and that is what was asked for
+            remove(replaced)
         _remove_if_empty(replaced.parent)
     if staged.parent.name.startswith(_SAVING):
         _remove_if_empty(staged.parent)
@@ -198,8 +199,8 @@ def newest(output_dir: Path, run_ids: Sequence[str]) -> Checkpoint | None:
     return None
 
 
-def newest_sound(output_dir: Path, run_ids: Sequence[str]) -> tuple[Checkpoint | None, list[DataError]]:
-    """As `newest`, but every byte of it was checked; damaged ones are left out.
+def newest_sound(output_dir: Path, run_ids: Sequence[str]) -> tuple[Checkpoint | None, list[InftError]]:
+    """As `newest`, but every byte of it was checked; damaged ones are left out, those that the disk lost included.
 
     Returns:
         The checkpoint, and what is wrong with each that would have come before it.
@@ -208,12 +209,12 @@ def newest_sound(output_dir: Path, run_ids: Sequence[str]) -> tuple[Checkpoint |
         DiskError: a folder is there and cannot be read.
     """
     checkpoints = complete_checkpoints(output_dir)
-    problems: list[DataError] = []
+    problems: list[InftError] = []
     for run_id in run_ids:
         for checkpoint in reversed([checkpoint for checkpoint in checkpoints if checkpoint.run_id == run_id]):
             try:
                 verify(checkpoint)
-            except DataError as problem:
+            except (DataError, DiskError) as problem:
                 problems.append(problem)
             else:
                 return checkpoint, problems
@@ -223,19 +224,21 @@ def newest_sound(output_dir: Path, run_ids: Sequence[str]) -> tuple[Checkpoint |
 def remove(path: Path) -> None:
     """Deletes a checkpoint, which stops being one before its first file goes; does nothing where there is none.
 
+    Files that cannot be deleted are left to the next `sweep`: on a network disk, somebody else may have them open.
+
     Raises:
-        DiskError: it could not be deleted.
+        DiskError: its folder does not let go of its name.
     """
     try:
         if path.is_symlink():
             path.unlink()
             return
-        doomed = _unused(path.with_name(f"{_DELETING}{path.name}-{os.getpid()}"))
+        doomed = unused(path.with_name(f"{_DELETING}{path.name}-{os.getpid()}"))
         try:
             path.rename(doomed)
         except FileNotFoundError:
             return
-        shutil.rmtree(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
     except OSError as error:
         raise disk_error(error, path) from error
 
@@ -273,24 +276,29 @@ def rotate(output_dir: Path, *, run_ids: Collection[str], keep: int, best: Path 
     return doomed
 
 
-def sweep(output_dir: Path) -> None:
+def sweep(output_dir: Path) -> list[Path]:
     """Deletes what killed processes left half written or half deleted in `output_dir`.
 
     For the holder of the folder's lock only: nobody else may be writing there.
 
-    Raises:
-        DiskError: something could not be deleted.
+    Returns:
+        What could not be deleted; none of it is in a run's way.
     """
+    left = []
     for pattern in (f"{_SAVING}*", f"{_DELETING}*"):
         for path in sorted(output_dir.glob(pattern)):
-            try:
-                shutil.rmtree(path)
-            except OSError as error:
-                raise disk_error(error, path) from error
+            shutil.rmtree(path, ignore_errors=True)
+            if path.exists():
+                left.append(path)
+    return left
 
 
-def set_aside(path: Path) -> Path:
+def set_aside(path: Path, at: datetime | None = None) -> Path:
     """Moves `path` into a folder `earlier-<time>` beside it, where rotation leaves it alone.
+
+    Args:
+        path: what is moved.
+        at: the moment that names the folder; None = now.
 
     Returns:
         Where it is now.
@@ -299,9 +307,9 @@ def set_aside(path: Path) -> Path:
         DiskError: it could not be moved.
     """
     try:
-        folder = path.with_name(f"{_EARLIER}{utc_now():%Y%m%d-%H%M%S}")
+        folder = path.with_name(f"{_EARLIER}{at or utc_now():%Y%m%d-%H%M%S}")
         folder.mkdir(exist_ok=True)
-        moved = _unused(folder / path.name)
+        moved = unused(folder / path.name)
         return path.rename(moved)
     except OSError as error:
         raise disk_error(error, path) from error
@@ -385,12 +393,6 @@ def _size_and_crc32(path: Path) -> tuple[int, int]:
     except OSError as error:
         raise disk_error(error, path) from error
     return size, crc
-
-
-def _unused(path: Path) -> Path:
-    if not os.path.lexists(path):
-        return path
-    return next(other for number in count(2) if not os.path.lexists(other := path.with_name(f"{path.name}-{number}")))
 
 
 def _remove_if_empty(folder: Path) -> None:

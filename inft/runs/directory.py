@@ -17,6 +17,7 @@ import msgspec
 from inft.config import Config
 from inft.errors import ConfigError, disk_error
 from inft.machine.boot import boot_id
+from inft.machine.processes import pid_namespace
 from inft.project import inside, project_root
 from inft.runs import events, provenance
 from inft.runs.clock import timestamp, utc_now
@@ -115,6 +116,8 @@ class RunRecord:
         checkpoint: the folder of the checkpoint that it starts from.
         forced: whether it goes on although something that shapes the loss curve has changed since.
         boot_id: this boot of the machine, see `inft.machine.boot`.
+        pid_namespace: where its processes' numbers mean something, see `inft.machine.processes`.
+        root: the project's folder, from which the configuration's relative paths start.
     """
 
     schema_version: int
@@ -133,6 +136,8 @@ class RunRecord:
     checkpoint: str | None = None
     forced: bool = False
     boot_id: str | None = None
+    pid_namespace: str | None = None
+    root: str | None = None
 
 
 @dataclass(frozen=True)
@@ -215,6 +220,8 @@ def create_run(
         checkpoint=None if origin is None else str(origin.checkpoint),
         forced=origin is not None and origin.forced,
         boot_id=boot_id(),
+        pid_namespace=pid_namespace(),
+        root=str(project_root()),
     )
     try:
         replace_file(run.run_json, msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n", durable=True)

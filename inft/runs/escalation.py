@@ -21,11 +21,14 @@ class Patience:
         ask: from the request to stop until SIGTERM.
         terminate: from SIGTERM until SIGKILL.
         abort: from the request to abort until SIGKILL.
+        leave: from the trainer's last word until SIGKILL. A sound one is gone within a second or two; one that hangs
+            while it gives back the card keeps memory and folders from the next run, which waits as long for them.
     """
 
     ask: float = BasicParams.stop_ask_sec
     terminate: float = BasicParams.stop_term_sec
     abort: float = 2.0
+    leave: float = 30.0
 
 
 class Escalation:
@@ -43,32 +46,41 @@ class Escalation:
         self._stop_since: float | None = None
         self._abort_since: float | None = None
         self._terminated_at: float | None = None
+        self._ended_since: float | None = None
+        self._killed = False
         self._killed_for: Request | None = None
 
-    def due(self, now: float, requests: Collection[Request], *, told: bool) -> Deed | None:
+    def due(self, now: float, requests: Collection[Request], *, told: bool, ended: bool = False) -> Deed | None:
         """What is to be done to the trainer now.
 
         Args:
             now: seconds on a clock that only moves on.
             requests: those that are pending.
             told: whether the supervisor was itself sent SIGTERM or SIGINT, which the trainer gets at once.
+            ended: whether the trainer has written its last word and only has to go.
         """
+        if self._killed:
+            return None
+        if ended and self._ended_since is None:
+            self._ended_since = now
         if "stop" in requests and self._stop_since is None:
             self._stop_since = now
         if "abort" in requests and self._abort_since is None:
             self._abort_since = now
-        if self._killed_for is not None:
-            return None
         if _is_over(self._abort_since, self._patience.abort, now):
-            self._killed_for = "abort"
-            return "kill"
+            return self._kill("abort")
         if _is_over(self._terminated_at, self._patience.terminate, now):
-            self._killed_for = "stop"
-            return "kill"
+            return self._kill("stop")
+        if _is_over(self._ended_since, self._patience.leave, now):
+            return self._kill(None)
         if self._terminated_at is None and (told or _is_over(self._stop_since, self._patience.ask, now)):
             self._terminated_at = now
             return "terminate"
         return None
+
+    def _kill(self, request: Request | None) -> Deed:
+        self._killed, self._killed_for = True, request
+        return "kill"
 
     @property
     def killed_for(self) -> Request | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from itertools import count
 from pathlib import Path
 
 from inft.errors import disk_error
@@ -67,3 +68,9 @@ def sync_folder(path: Path) -> None:
     except OSError as error:
         if error.errno not in _FOLDERS_ARE_NOT_SYNCED:
             raise disk_error(error, path) from error
+
+
+def unused(path: Path) -> Path:
+    """`path`, or the first of `path-2`, `path-3`, ... that does not exist."""
+    names = (path if number == 1 else path.with_name(f"{path.name}-{number}") for number in count(1))
+    return next(name for name in names if not os.path.lexists(name))

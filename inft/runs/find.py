@@ -103,7 +103,9 @@ def find_run(name: str, logs_dir: Path | None = None) -> RunDirectory:
 def reference(run: RunDirectory) -> str:
     """How a command names `run`: by its id where that is enough, else by its path; quoted for a shell if need be."""
     path = run.path.absolute()
-    return shlex.quote(visible(run.run_id if path.parent == default_logs_dir() else str(path)))
+    # Whoever followed a link to the run, or made logs/ one itself, means the same folder.
+    is_usual = os.path.realpath(path.parent) == os.path.realpath(default_logs_dir())
+    return shlex.quote(visible(run.run_id if is_usual else str(path)))
 
 
 def _folders(logs_dir: Path) -> list[RunDirectory]:

@@ -6,30 +6,46 @@ is written: where all of a run's processes are gone, every reader comes to the s
 
 from __future__ import annotations
 
+import os
+import time
 import tomllib
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
+from typing import Literal, TypeAlias
 
-from inft.errors import ConfigError, ExitCode
+from inft.errors import ConfigError, ExitCode, InftError
 from inft.machine.boot import boot_id, uptime
-from inft.machine.processes import ProcessId, is_alive
+from inft.machine.processes import ProcessId, is_alive, pid_namespace
 from inft.params import BasicParams
 from inft.runs.checkpoints import Checkpoint
-from inft.runs.clock import utc_now
+from inft.runs.clock import timestamp, utc_now
 from inft.runs.console_log import last_lines
 from inft.runs.control import Request, pending
 from inft.runs.directory import RunDirectory, RunRecord
 from inft.runs.endings import way_on
 from inft.runs.find import reference
+from inft.runs.follow import last_events
+from inft.runs.locks import Standing, standing
 from inft.runs.provenance import host_name
 from inft.runs.records import read_record, unreadable
-from inft.runs.saved import last_checkpoint
+from inft.runs.saved import checkpoint_folder, last_checkpoint
 from inft.runs.status import Cause, Pids, RunState, Status, read_status
 from inft.runs.visible import visible
 
 START_GRACE_S = 30.0
 """A run without a trainer may just be starting one; the slowest machine does that sooner than this."""
+
+SECOND_LOOK_S = 1.0
+"""A trainer at work replaces a damaged status within this time, unless its steps take longer."""
+
+Sight: TypeAlias = Literal["processes", "lock", "rebooted", "heartbeat"]
+"""What tells whether a run of that machine lives, as seen from here.
+
+processes: they are this machine's, and have the numbers that we see. lock: they are, and live in another container; the
+kernel's lock of the output folder is the same for both. rebooted: this machine was restarted since. heartbeat: another
+machine.
+"""
 
 
 @dataclass(frozen=True)
@@ -76,6 +92,7 @@ class Facts:
     Attributes:
         here: whether its processes are those of this machine.
         rebooted: whether this machine was restarted since the run was made.
+        lost: whether its status is damaged or gone, and the one to judge only stands in for it.
         supervisor: whether its supervisor lives.
         trainer: whether its trainer lives.
         heartbeat_age: seconds since its status was written; None if that cannot be told.
@@ -88,6 +105,7 @@ class Facts:
 
     here: bool = True
     rebooted: bool = False
+    lost: bool = False
     supervisor: bool = False
     trainer: bool = False
     heartbeat_age: float | None = None
@@ -136,11 +154,31 @@ def judge(status: Status, record: RunRecord, facts: Facts) -> Condition:
     )
 
 
+def sight_of(record: RunRecord, *, host: str, boot: str | None, namespace: str | None) -> Sight:
+    """What tells from here whether the run of `record` lives.
+
+    Args:
+        record: of the run.
+        host: this machine's name, which a container may share with another, and change when it is restarted.
+        boot: this boot of it.
+        namespace: where the numbers of processes that we see mean something.
+    """
+    if boot is None or record.boot_id is None:
+        return "processes" if record.host == host else "heartbeat"
+    if record.boot_id != boot:
+        return "rebooted" if record.host == host else "heartbeat"
+    known = record.pid_namespace is not None
+    if record.pid_namespace == namespace if known else record.host == host:
+        return "processes"
+    return "lock"
+
+
 def inspect(run: RunDirectory) -> Condition:
     """What `run` is really doing.
 
     Raises:
-        ConfigError: the folder is no run's, or `run.json` or `status.json` is damaged or of a newer version.
+        ConfigError: the folder is no run's, `run.json` is damaged or of a newer version, or `status.json` is damaged
+            and somebody may still work on the run.
         DiskError: one of them cannot be read.
     """
     return Inspector(run).look()
@@ -179,19 +217,25 @@ class Inspector:
         self.run = run
         self.record = record if record is not None else read_record(run)
         self._brief = brief
-        self._here = self.record.host == host_name()
-        self._boot = boot_id()
-        self._rebooted = (
-            self._here and None not in (self._boot, self.record.boot_id) and (self._boot != self.record.boot_id)
+        boot = boot_id()
+        self._sight = sight_of(self.record, host=host_name(), boot=boot, namespace=pid_namespace())
+        self._same_clock = boot is not None and (
+            self.record.boot_id == boot or (self.record.boot_id is None and self.record.host == host_name())
         )
         self._last: Status | None = None
+        self._lost = False
         self._concluded: tuple[Status, Condition] | None = None
+
+    @property
+    def sees_processes(self) -> bool:
+        """Whether the recorded processes are those that have their numbers here."""
+        return self._sight == "processes"
 
     def look(self) -> Condition:
         """What the run is really doing now.
 
         Raises:
-            ConfigError: `status.json` is damaged, and there was none before that could be trusted.
+            ConfigError: `status.json` is damaged, there was none before that could be trusted, and the run may live.
             DiskError: it cannot be read.
         """
         status = self._status()
@@ -199,10 +243,17 @@ class Inspector:
             if self._concluded is not None and self._concluded[0] == status:
                 return self._concluded[1]  # the dead stay dead, and looking for their checkpoints takes a while
             if status.is_final:
-                return judge(status, self.record, Facts(here=self._here, heartbeat_age=self._age(status)))
+                here = self._sight != "heartbeat"
+                return judge(status, self.record, Facts(here=here, heartbeat_age=self._age(status)))
             facts = self._facts(status)
             if _is_alive(status, facts):
-                return judge(status, self.record, replace(facts, stall_sec=self.stall_sec))
+                found = judge(status, self.record, replace(facts, stall_sec=self.stall_sec))
+                if not self._lost or is_out_of_sight(found):
+                    return found
+                status = self._second_look()
+                if self._lost:
+                    raise self._damaged()
+                continue
             # Between the two looks it may have written its last word, or its first, before its process went.
             newer = self._status()
             if newer == status:
@@ -226,38 +277,82 @@ class Inspector:
         try:
             status = read_status(path)
             if status is not None:
-                self._last = status
-            elif self._last is None:
+                self._last, self._lost = status, False
+            elif self._last is None or self._lost:
                 self._last = self._without_status(is_there=path.exists())
         except OSError as error:
             raise unreadable(error, visible(str(path))) from error
         return self._last
 
     def _without_status(self, *, is_there: bool) -> Status:
-        """What stands for a status that was not written yet.
+        """What stands for a status that was not written yet, or was lost: a power cut may leave an empty file."""
+        self._lost = is_there or (self.run.console_log.exists() and self.run.console_log.stat().st_size > 0)
+        if not self._lost:
+            return Status("queued", heartbeat=self.record.created)
+        logged = [step for event in last_events(self.run) if isinstance(step := event.get("global_step"), int)]
+        return Status("training", heartbeat=self._last_sign(), step=max(logged, default=0))
 
-        Raises:
-            ConfigError: there was one once, or must have been.
-        """
-        if is_there or (self.run.console_log.exists() and self.run.console_log.stat().st_size > 0):
-            what = "is damaged" if is_there else "is missing"
-            raise ConfigError(
-                f"{visible(str(self.run.status_json))} {what}, so nobody can tell what the run is doing.",
-                "If the run lives, it writes a new one at its next step.",
-            )
-        return Status("queued", heartbeat=self.record.created)
+    def _last_sign(self) -> str:
+        """When one of the trainer's files last changed."""
+        changed = []
+        for path in (self.run.status_json, self.run.metrics, self.run.console_log):
+            try:
+                changed.append(path.stat().st_mtime)
+            except FileNotFoundError:
+                continue
+        return timestamp(datetime.fromtimestamp(max(changed), UTC)) if changed else self.record.created
+
+    def _second_look(self) -> Status:
+        """The status after a trainer that lives had the time to replace what is damaged."""
+        end = time.monotonic() + (0.0 if self._brief else SECOND_LOOK_S)
+        status = self._status()
+        while self._lost and time.monotonic() < end:
+            time.sleep(SECOND_LOOK_S / 20)
+            status = self._status()
+        return status
+
+    def _damaged(self) -> ConfigError:
+        what = "is damaged" if os.path.lexists(self.run.status_json) else "is missing"
+        return ConfigError(
+            f"{visible(str(self.run.status_json))} {what}, so nobody can tell what the run is doing.",
+            "If the run lives, it writes a new one at its next step.",
+        )
 
     def _facts(self, status: Status) -> Facts:
         """What it takes to say whether the run lives."""
-        checkable = self._here and not self._rebooted
-        return Facts(
-            here=self._here,
-            rebooted=self._rebooted,
-            supervisor=checkable and _lives(status.pids.supervisor),
-            trainer=checkable and _lives(status.pids.trainer),
+        lock = self._lock() if self._sight == "lock" or (self._lost and self.sees_processes) else None
+        # An output folder that is not there may be another container's own.
+        blind = self._sight == "lock" and lock in ("absent", "unknown")
+        facts = Facts(
+            here=self._sight != "heartbeat" and not blind,
+            rebooted=self._sight == "rebooted",
+            lost=self._lost,
             heartbeat_age=self._age(status),
             asked=pending(self.run),
         )
+        if lock is None:
+            checkable = self.sees_processes
+            return replace(
+                facts,
+                supervisor=checkable and _lives(status.pids.supervisor),
+                trainer=checkable and _lives(status.pids.trainer),
+            )
+        held = lock == "held" or (lock == "unknown" and self.sees_processes)
+        return replace(
+            facts,
+            # Who holds the lock of a run without a status, it does not say; a supervisor does for "somebody".
+            supervisor=held and (self._lost or status.pids.supervisor is not None),
+            trainer=held and status.pids.trainer is not None,
+        )
+
+    def _lock(self) -> Standing:
+        """What the kernel knows of the lock that the run's processes hold together."""
+        from inft.profiles import load_config  # 50 ms that only this look needs
+
+        try:
+            return standing(checkpoint_folder(self.run, load_config(self.run.config_toml)), self.run.run_id)
+        except InftError:
+            return "unknown"
 
     def _facts_of_the_end(self, facts: Facts) -> Facts:
         """With what helps to go on with a run that ended without a word."""
@@ -269,7 +364,7 @@ class Inspector:
         )
 
     def _age(self, status: Status) -> float | None:
-        return _age(status, same_clock=self._here and self._boot is not None and not self._rebooted)
+        return _age(status, same_clock=self._same_clock)
 
 
 def _is_alive(status: Status, facts: Facts) -> bool:
@@ -278,7 +373,7 @@ def _is_alive(status: Status, facts: Facts) -> bool:
     if not facts.here or facts.trainer or facts.supervisor:
         return True  # silence of another machine proves nothing
     # A supervisor killed right after it started the trainer leaves one that has yet to write that it is there.
-    nobody_yet = status.pids.trainer is None and not facts.rebooted
+    nobody_yet = status.pids.trainer is None and not facts.rebooted and not facts.lost
     return nobody_yet and facts.heartbeat_age is not None and facts.heartbeat_age <= START_GRACE_S
 
 
@@ -288,12 +383,17 @@ def _cause_of_silence(status: Status, record: RunRecord, facts: Facts) -> Cause:
     if facts.name:
         again = way_on(facts.name, None if facts.checkpoint is None else visible(str(facts.checkpoint.path)))
     at = f"after step {status.step:,}" if status.step else "before its first step"
+    if facts.lost and not status.step:
+        at = "at an unknown step"
     if facts.rebooted:
         return Cause(
             "machine_restarted", f"{visible(record.host)} was restarted, and the run ended with it, {at}.", again
         )
     if "abort" in facts.asked:
         return Cause("aborted", f"Aborted on request {at}.", again)
+    if facts.lost:
+        message = f"The run's status.json is damaged or gone, and nobody works on the run any more; it ended {at}."
+        return Cause("killed", message, again, facts.tail)
     if status.pids.trainer is None:
         return Cause("killed", "The run was queued, and whatever was to start it is gone.", again, facts.tail)
     who = "trainer and supervisor are" if status.pids.supervisor is not None else "trainer is"

@@ -8,18 +8,23 @@ would block once nobody reads it.
 from __future__ import annotations
 
 import os
+import signal
+import site
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import sysconfig
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import inft
-from inft.errors import disk_error
-from inft.project import project_root
+from inft.errors import NotReadyError, disk_error
+from inft.machine.processes import this_process
+from inft.project import cache_dir, project_root
 from inft.runs.directory import RunDirectory
 from inft.runs.handover import SUPERVISED
 from inft.runs.locks import ENVIRONMENT, OutputLocks
-from inft.runs.status import Status, StatusFile
+from inft.runs.status import Pids, Status, StatusFile
 
 TRAINER_MODULE = "inft.trainer"
 SUPERVISOR_MODULE = "inft.runs.supervisor"
@@ -55,16 +60,31 @@ def start_supervisor(
 
     Raises:
         DiskError: the run's folder cannot be written.
+        NotReadyError: there is no memory or no process number left for it.
     """
-    # Until the supervisor says more; it is the one writer from here on.
-    StatusFile(run.status_json).write(Status("queued"))
-    return _start(
-        SUPERVISOR_MODULE,
-        [str(run.path.resolve()), module],
-        output=supervisor_log(run),
-        stdin=subprocess.DEVNULL,
-        locks=locks,
-    )
+    say_queued(run)  # until the supervisor says more; it is the one writer from here on
+    try:
+        return _start(
+            SUPERVISOR_MODULE,
+            [os.path.abspath(run.path), module],
+            output=supervisor_log(run),
+            stdin=subprocess.DEVNULL,
+            locks=locks,
+        )
+    except OSError as error:
+        raise NotReadyError(
+            f"The run's supervisor could not be started: {(error.strerror or str(error)).lower()}.",
+            "Free memory or end other processes.",
+        ) from error
+
+
+def say_queued(run: RunDirectory) -> None:
+    """Writes down that this process is about to start the run, for those who look meanwhile.
+
+    Raises:
+        DiskError: the run's folder cannot be written.
+    """
+    StatusFile(run.status_json).write(Status("queued", Pids(supervisor=this_process())))
 
 
 def start_trainer(
@@ -78,7 +98,7 @@ def start_trainer(
     """
     return _start(
         module,
-        [str(run.path.resolve())],
+        [os.path.abspath(run.path)],
         output=run.console_log,
         stdin=subprocess.PIPE,
         locks=locks,
@@ -104,10 +124,10 @@ def start_sampler(
         DiskError: the supervisor's log, to which it complains, cannot be written.
         OSError: there is no memory or no process number left for it.
     """
-    folders = [] if output_dir is None else [str(output_dir.resolve())]
+    folders = [] if output_dir is None else [os.path.abspath(output_dir)]
     return _start(
         SAMPLER_MODULE,
-        [str(trainer), str(interval_s), str(run.hardware.resolve()), *folders],
+        [str(trainer), str(interval_s), os.path.abspath(run.hardware), *folders],
         output=supervisor_log(run),
         stdin=subprocess.PIPE,
         locks=None,
@@ -128,7 +148,7 @@ def _start(
         log = output.open("ab")
     except OSError as error:
         raise disk_error(error, output) from error
-    with log:
+    with log, _warnings_held_back():
         return subprocess.Popen(
             [sys.executable, "-P", "-m", module, *arguments],
             stdin=stdin,
@@ -141,11 +161,47 @@ def _start(
         )
 
 
+@contextmanager
+def _warnings_held_back() -> Iterator[None]:
+    """What is started in here has SIGUSR1 and SIGUSR2 blocked from its first moment.
+
+    A batch scheduler sends one of them to all processes of a job that nears its end, and by default they kill. The
+    trainer unblocks SIGUSR1 once it can honour it, see `inft.training.control`; until then the kernel keeps it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGUSR2})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _environment() -> dict[str, str]:
-    """Ours, such that the last lines before a crash are in the log, and a caption in any locale can be."""
-    inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    path = os.pathsep.join(dict.fromkeys(filter(None, [str(PACKAGES), *inherited])))
-    own = {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8:backslashreplace"}
+    """Ours, such that the last lines before a crash are in the log, and a caption in any locale can be.
+
+    Relative paths are made absolute, since the child starts in another folder.
+    """
+    inherited = [os.path.abspath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    own = {
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys([*search_path(PACKAGES), *inherited])),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONIOENCODING": "utf-8:backslashreplace",
+        "INFT_HOME": str(project_root()),
+    }
+    if os.environ.get("INFT_CACHE"):
+        own["INFT_CACHE"] = str(cache_dir())
     # Locks that this process inherited are not meant for a run that it starts without any.
     others = {key: value for key, value in os.environ.items() if key != ENVIRONMENT}
     return {**CALM_THREADS, **others, **own}
+
+
+def search_path(packages: Path) -> list[str]:
+    """What PYTHONPATH must hold so that a child finds our packages in the folder `packages`.
+
+    Nothing where Python looks anyway: PYTHONPATH goes before the standard library, and a package installed there may
+    have a module of the same name as one of it.
+    """
+    standard = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *site.getsitepackages()]
+    if site.ENABLE_USER_SITE:
+        standard.append(site.getusersitepackages())
+    found_anyway = {os.path.realpath(folder) for folder in standard}
+    return [] if os.path.realpath(packages) in found_anyway else [str(packages)]

@@ -1,8 +1,9 @@
 """One run at a time writes to an output folder.
 
-Beside each such folder lies `.<name>.lock`. A run holds it by `flock` on an open file that its processes inherit from
-one another, launcher to supervisor to trainer. So it is free exactly when the last of them is dead, however they died,
-and nobody has to clean up. What the file says is for people, and for file systems that cannot lock.
+Beside each such folder lies `.<name>.lock`, or in it `.inft.lock` where nothing can lie beside it. A run holds it by
+`flock` on an open file that its processes inherit from one another, launcher to supervisor to trainer. So it is free
+exactly when the last of them is dead, however they died, and nobody has to clean up. What the file says is for people,
+and for file systems that cannot lock.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
 from inft.errors import ConfigError, InftError, disk_error
+from inft.machine.boot import boot_id
 from inft.runs import provenance
 from inft.runs.clock import timestamp, utc_now
 from inft.runs.directory import RunDirectory
@@ -32,8 +34,14 @@ from inft.runs.status import read_status
 ENVIRONMENT = "INFT_LOCKS"
 """The variable that tells a child process which of its open files are locks: their numbers, separated by commas."""
 
+INSIDE = ".inft.lock"
+"""The lock of a folder that is a mount, whose surroundings each container has for itself, or whose parent is closed."""
+
 Flock: TypeAlias = Callable[[int, int], None]
 IsGoingOn: TypeAlias = Callable[[RunDirectory], bool]
+
+Standing: TypeAlias = Literal["held", "free", "absent", "unknown"]
+"""Of a run's lock: held by its processes; free of them; never made, or not seen from here; cannot be told."""
 
 _POLL_S = 0.1
 _CANNOT_LOCK = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
@@ -55,6 +63,7 @@ class Holder:
         host: the machine it runs on.
         pid: the process that took the lock; the run's others inherited it.
         created: when.
+        boot_id: that boot of the machine, see `inft.machine.boot`.
     """
 
     run_id: str
@@ -62,6 +71,7 @@ class Holder:
     host: str
     pid: int
     created: str
+    boot_id: str | None = None
 
 
 class OutputLocks:
@@ -158,8 +168,44 @@ class OutputLocks:
 
 
 def lock_file(folder: Path) -> Path:
-    """Where the lock of `folder` lies: beside it, so that the folder itself may be moved away."""
-    return folder.with_name(f".{folder.name}.lock")
+    """Where the lock of `folder` lies: beside it, so that the folder itself may be moved away, if that can be.
+
+    A lock that is there already decides for everybody, whoever may write where.
+    """
+    inside, beside = folder / INSIDE, folder.with_name(f".{folder.name}.lock")
+    if os.path.ismount(folder):
+        return inside
+    if beside.exists():
+        return beside
+    has_neighbours = os.access(folder.parent, os.W_OK | os.X_OK)
+    return inside if inside.exists() or (folder.is_dir() and not has_neighbours) else beside
+
+
+def standing(folder: Path, run_id: str, flock: Flock = fcntl.flock) -> Standing:
+    """What the kernel knows of the lock of `folder`; nothing is written, and nobody is kept waiting.
+
+    Args:
+        folder: what the run writes to.
+        run_id: the run.
+        flock: the system's; a test hands in its own.
+    """
+    path = lock_file(Path(os.path.realpath(folder)))
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return "absent"
+    except OSError:
+        return "unknown"
+    try:
+        flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two that look at once do not mislead each other
+    except BlockingIOError:
+        holder = read_holder(path)
+        return "held" if holder is None or holder.run_id == run_id else "free"
+    except OSError:
+        return "unknown"
+    finally:
+        os.close(descriptor)
+    return "free"
 
 
 def read_holder(path: Path) -> Holder | None:
@@ -172,11 +218,11 @@ def read_holder(path: Path) -> Holder | None:
         checked = msgspec.json.decode(path.read_bytes(), type=_Content)
     except (FileNotFoundError, ValueError):
         return None
-    holder = Holder(checked.run_id, checked.path, checked.host, checked.pid, checked.created)
+    holder = Holder(checked.run_id, checked.path, checked.host, checked.pid, checked.created, checked.boot_id)
     return holder if checked.check == _check(holder) else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Content(Holder):
     """A holder and the checksum by which a reader knows that it saw one write, and not parts of two."""
 
@@ -242,7 +288,7 @@ class _Lock:
             return not self._is_named_run_going_on()
         # A file system that many machines share may lock on each of them by itself.
         holder = read_holder(self._path)
-        return holder is None or holder.host == provenance.host_name() or not self._is_named_run_going_on()
+        return holder is None or _is_of_this_machine(holder) or not self._is_named_run_going_on()
 
     def _is_named_run_going_on(self) -> bool:
         holder = read_holder(self._path)
@@ -264,6 +310,7 @@ class _Lock:
             host=provenance.host_name(),
             pid=os.getpid(),
             created=timestamp(utc_now()),
+            boot_id=boot_id(),
         )
         return json.dumps({**asdict(holder), "check": _check(holder)}, ensure_ascii=False).encode("utf-8") + b"\n"
 
@@ -309,6 +356,11 @@ def _is_going_on(run: RunDirectory) -> bool:
             run.run_json.exists()
         )  # damaged, it may live; not there, it was refused, deleted, or is not seen from here
     return condition.alive
+
+
+def _is_of_this_machine(holder: Holder) -> bool:
+    """Whether one kernel knows the holder's locks and ours, whatever its container calls itself."""
+    return holder.host == provenance.host_name() or (holder.boot_id is not None and holder.boot_id == boot_id())
 
 
 def _has_ended(holder: Holder) -> bool:

@@ -37,8 +37,8 @@ def read_record(run: RunDirectory) -> RunRecord:
         raise _damaged(run, error) from error
     if version > SCHEMA_VERSION:
         raise ConfigError(
-            f"{visible(str(run.path))} was written by a newer inft (its files have version {version}, this one reads up "
-            f"to {SCHEMA_VERSION}).",
+            f"{visible(str(run.path))} was written by a newer inft: its files have version {version}, and this one "
+            f"reads up to {SCHEMA_VERSION}.",
             "Update inft here.",
         )
     try:

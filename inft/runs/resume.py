@@ -17,7 +17,7 @@ from inft.runs.lineage import successor
 from inft.runs.provenance import package_versions
 from inft.runs.quantities import duration
 from inft.runs.records import read_record
-from inft.runs.saved import checkpoint_folder, home_of, last_checkpoint
+from inft.runs.saved import checkpoint_folder, home_of, last_sound_checkpoint
 from inft.runs.visible import visible
 
 CURVE_PACKAGES = ("torch", "transformers", "peft", "trl", "bitsandbytes")
@@ -67,9 +67,9 @@ def prepare(run: RunDirectory, overrides: Sequence[str] = (), *, force: bool = F
     refuse_what_is_done(name, condition, anything_new=bool(changed) or (force and bool(overrides)))
     if changed and not force:
         raise _would_bend(changed, old, new)
-    checkpoint = last_checkpoint(run)
+    checkpoint, problems = last_sound_checkpoint(run)
     if checkpoint is None:
-        raise _nothing_to_start_from(run, name, old)
+        raise _nothing_to_start_from(run, name, old, problems)
     if new.sft.max_steps is not None and checkpoint.step >= new.sft.max_steps:
         raise ConfigError(
             f"The last checkpoint of run {name} is of step {checkpoint.step:,}, and sft.max_steps is "
@@ -78,6 +78,7 @@ def prepare(run: RunDirectory, overrides: Sequence[str] = (), *, force: bool = F
         )
     warnings = [
         *version_changes(record.packages, package_versions()),
+        *(f"{visible(problem.message)} It is left out." for problem in problems),
         *_about_checkpoints(run, record, old, checkpoint),
     ]
     if changed:
@@ -153,13 +154,16 @@ def _would_bend(changed: Sequence[str], old: Config, new: Config) -> ConfigError
     )
 
 
-def _nothing_to_start_from(run: RunDirectory, name: str, config: Config) -> ConfigError:
+def _nothing_to_start_from(run: RunDirectory, name: str, config: Config, problems: Sequence[InftError]) -> ConfigError:
     later = successor(run)
     if later is not None:
         return ConfigError(
             f"Run {name} has no complete checkpoint any more; {visible(later.run_id)} already goes on from it.",
             f"Resume that one: `inft-tui resume {reference(later)}`.",
         )
+    if problems:
+        told = " ".join(visible(problem.message) for problem in problems)
+        return ConfigError(f"Run {name} has no sound checkpoint. {told}", "Start it again from the beginning.")
     folder = visible(str(checkpoint_folder(run, config)))
     return ConfigError(f"Run {name} has no complete checkpoint in {folder}.", "Start it again from the beginning.")
 

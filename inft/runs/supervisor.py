@@ -39,7 +39,8 @@ from inft.runs.saved import checkpoint_folder, last_checkpoint
 from inft.runs.status import Cause, Pids, Status, StatusFile, read_status
 from inft.runs.visible import visible
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+_IGNORED = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, *_IGNORED)
 
 
 class Trainer(Protocol):
@@ -152,8 +153,9 @@ class Signals:
         signal.signal(signal.SIGTERM, self._tell)
         signal.signal(signal.SIGINT, self._tell)
         signal.signal(signal.SIGCHLD, _only_wake_up)
-        # Ignored rather than handled: a program started from here then ignores it too, from its first moment.
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        # Ignored rather than handled: a program started from here then ignores them too, from its first moment.
+        for number in _IGNORED:
+            signal.signal(number, signal.SIG_IGN)
         return self
 
     def __exit__(
@@ -220,7 +222,8 @@ def _watch(
             # After the trainer's end was seen, so that the count includes what ended it.
             oom.look(now, count_oom_kills())
             if returncode is None:
-                _do(escalation.due(now, pending(run), told=signals.told), trainer)
+                ended = _is_over(run)
+                _do(escalation.due(now, pending(run), told=signals.told, ended=ended), trainer)
                 _look_after(samples, now)
         except Exception:  # noqa: BLE001  # whatever is wrong with us, the trainer goes on and is waited for
             if (text := traceback.format_exc()) != complaint:
@@ -236,6 +239,11 @@ def _watch(
                 patience=plan.patience,
             )
         signals.wait(plan.tick_s)
+
+
+def _is_over(run: RunDirectory) -> bool:
+    status = _status_of(run)
+    return status is not None and status.is_final
 
 
 def _do(deed: Deed | None, trainer: Trainer) -> None:
@@ -286,8 +294,9 @@ def _status_of(run: RunDirectory) -> Status | None:
 
 def _record(run: RunDirectory, plan: Plan, ending: Ending) -> int:
     """Writes down how the run ended, as far as the disk lets us; who reads a run knows a dead one anyway."""
-    last = _status_of(run) or Status("failed", Pids(supervisor=this_process()))
-    final = replace(last, state=ending.state, exit_code=int(ending.exit_code), cause=ending.cause)
+    last = _status_of(run) or Status("failed")
+    pids = Pids(supervisor=this_process(), trainer=last.pids.trainer)
+    final = replace(last, pids=pids, state=ending.state, exit_code=int(ending.exit_code), cause=ending.cause)
     for attempt in range(plan.write_attempts):
         if attempt:
             time.sleep(plan.write_pause_s)

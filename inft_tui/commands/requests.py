@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from inft.errors import ConfigError, DiskError, ExitCode
+from inft.errors import ConfigError, DiskError, ExitCode, NotReadyError
 from inft.machine.processes import ProcessId, is_alive
 from inft.runs.control import Request, ask, pending
 from inft.runs.find import find_run, reference
@@ -42,15 +42,19 @@ def run(name: str, logs_dir: Path | None, request: Request, *, wait: bool) -> in
         0; the run's exit code if it failed instead.
 
     Raises:
-        ConfigError: there is no such run, it is damaged, or it has ended.
+        ConfigError: there is no such run, it is damaged, or it has ended, its processes included.
         DiskError: it cannot be read, or no request can be left.
+        NotReadyError: a trainer that stayed behind cannot be ended.
     """
     directory = find_run(name, logs_dir)
     inspector = Inspector(directory)
     condition = inspector.look()
     shown = visible(directory.run_id)
     if not condition.alive:
-        raise _already_ended(inspector, condition)
+        lingering = _lingering(inspector, condition) if request == "abort" else None
+        if lingering is None:
+            raise _already_ended(inspector, condition)
+        return _end(lingering, inspector, condition)
     ask(directory, request)
     err(_ASKED[request].format(run=shown))
     if condition.elsewhere:
@@ -90,7 +94,7 @@ def _looks(inspector: Inspector, request: Request) -> Iterator[Condition]:
         yield condition
         waited = time.monotonic() - began
         patience = SUPERVISED_PATIENCE_S if condition.supervised else ABORT_PATIENCE_S
-        if request == "abort" and not killed and not condition.elsewhere and waited >= patience:
+        if request == "abort" and not killed and inspector.sees_processes and waited >= patience:
             killed = True
             _kill(condition.pids.trainer)
         if condition.stalled_sec is not None and not told_stalled and request != "abort":
@@ -98,6 +102,36 @@ def _looks(inspector: Inspector, request: Request) -> Iterator[Condition]:
             err(f"It has shown no sign of progress for {duration(condition.stalled_sec)}.")
             err(f"  `inft-tui abort {reference(inspector.run)}` ends it without waiting.")
         time.sleep(POLL_S)
+
+
+def _lingering(inspector: Inspector, condition: Condition) -> ProcessId | None:
+    """The trainer of a run that has ended, if it is still there: it hangs while it gives back the card."""
+    trainer = condition.pids.trainer
+    if trainer is None or not inspector.sees_processes or not is_alive(trainer):
+        return None
+    return trainer
+
+
+def _end(trainer: ProcessId, inspector: Inspector, condition: Condition) -> int:
+    """Ends a trainer that stayed behind, whose run said how it ended long ago.
+
+    Raises:
+        DiskError: it belongs to another user.
+        NotReadyError: it does not end.
+    """
+    shown = visible(inspector.run.run_id)
+    words = end_line(condition, latest(last_events(inspector.run)))
+    _kill(trainer)
+    patience_ends = time.monotonic() + ABORT_PATIENCE_S
+    while is_alive(trainer):
+        if time.monotonic() >= patience_ends:
+            raise NotReadyError(
+                f"The trainer of {shown}, process {trainer.pid}, was killed and has not ended: the system holds it.",
+                "It may wait for a disk or for the GPU's driver; if it stays, only a restart of the machine ends it.",
+            )
+        time.sleep(POLL_S)
+    out(f"{shown} had already ended: {words}. Its trainer, process {trainer.pid}, was still there and is ended now.")
+    return ExitCode.FINISHED
 
 
 def _kill(trainer: ProcessId | None) -> None:

@@ -10,15 +10,51 @@ from pathlib import Path
 
 import pytest
 
+from inft.config import Config
+from inft.machine.boot import uptime
 from inft.runs import control
 from inft.runs.directory import RunDirectory
 from inft.runs.inspect import inspect
+from inft.runs.locks import OutputLocks
+from inft.runs.status import Status
 from tests.inft_tui.programs import HEADLESS, Terminal, headless, kill, only_run, started, wait_for
+from tests.runs.pretend import new_run, write_status
 
 
 def stop(run: RunDirectory) -> None:
     control.ask(run, "stop")
     wait_for(run, "stopped")
+
+
+INTERRUPTED = """
+import signal
+import inft_tui.launching as launching
+start = launching.start_supervisor
+def start_and_type(*arguments, **options):
+    supervisor = start(*arguments, **options)
+    signal.raise_signal(signal.SIGINT)
+    return supervisor
+launching.start_supervisor = start_and_type
+"""
+NO_LINK = """
+import inft_tui.launching as launching
+from inft.errors import disk_error
+def fail(*arguments):
+    raise disk_error(OSError(28, "No space left on device"), "trainer_x.jsonl")
+launching.link_latest = fail
+"""
+
+
+def variant(change: str, *options: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """A headless run in a process in which something was changed before."""
+    return subprocess.run(
+        [sys.executable, "-c", f"import sys\n{change}{HEADLESS}", *options],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **(env or {})},
+        timeout=60,
+        check=False,
+    )
 
 
 class TestPipe:
@@ -180,6 +216,51 @@ class TestPipe:
         assert "Training goes on" in errors
         assert "Traceback" not in errors
         stop(only_run(project))
+
+    @pytest.mark.parametrize("options", [(), ("--detach",)])
+    def test_ctrl_c_while_it_starts_leaves_the_run(self, project: Path, options: tuple[str, ...]) -> None:
+        done = variant(INTERRUPTED, *options, env={"STAND_IN": "slow"})
+        assert done.returncode == 0, done.stderr
+        assert "Training goes on without this terminal" in done.stderr
+        run = only_run(project)
+        assert f"inft-tui stop {run.run_id}" in done.stderr
+        assert wait_for(run, "training")
+        stop(run)
+
+    def test_no_process_can_be_started(self, project: Path) -> None:
+        done = variant("sys.executable = '/nowhere/python'\n")
+        assert done.returncode == 3
+        assert done.stderr.startswith("error: The run's supervisor could not be started: no such file")
+        assert [path for path in (project / "logs").iterdir() if path.is_dir()] == []
+
+    def test_a_link_that_cannot_be_made_costs_only_the_link(self, project: Path) -> None:
+        done = variant(NO_LINK)
+        assert done.returncode == 0
+        assert done.stderr.startswith("warning: Could not write trainer_x.jsonl")
+        assert wait_for(only_run(project), "finished")
+
+    def test_a_run_that_waits_for_its_folders_is_queued(self, project: Path, config: Config) -> None:
+        ended = new_run(config, "2025-03-01 12:00:00")
+        write_status(ended, Status("finished", exit_code=0))
+        with OutputLocks.acquire([project / config.output_dir], ended):  # its processes have yet to go
+            process = subprocess.Popen(
+                [sys.executable, "-c", HEADLESS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+            end = time.monotonic() + 20
+            while not (
+                others := [path for path in (project / "logs").glob("*/status.json") if path.parent != ended.path]
+            ):
+                assert time.monotonic() < end
+                time.sleep(0.05)
+            run = RunDirectory(others[0].parent)
+            write_status(run, Status("queued", wait_for(run, "queued").pids), uptime=uptime() - 100)  # time passes
+            found = inspect(run)
+            assert (found.state, found.alive) == ("queued", True)
+            assert found.pids.supervisor is not None
+            assert found.pids.supervisor.pid == process.pid
+        output, errors = process.communicate(timeout=30)
+        assert process.returncode == 0, errors
+        assert f"Run {run.run_id}" in output
 
     @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
     def test_closed_streams(self, project: Path, closed: str) -> None:

@@ -15,7 +15,7 @@ from inft.runs.directory import RunDirectory
 from inft.runs.inspect import inspect
 from inft.runs.status import Cause, Status
 from tests.inft_tui.programs import COMMAND, SAVING, Terminal, inft_tui, kill, started, wait_for
-from tests.runs.pretend import change_record, dead_process, working, write_status
+from tests.runs.pretend import dead_process, move_to_another_machine, working, write_status
 
 
 @pytest.fixture
@@ -115,6 +115,21 @@ def test_ctrl_c_leaves_the_request_standing(project: Path) -> None:
     assert inspect(run).alive
 
 
+def test_abort_of_a_trainer_that_stays_after_its_last_word(project: Path) -> None:
+    run = started("linger")
+    wait_for(run, "finished")
+    trainer = wait_for(run, "finished").pids.trainer
+    assert trainer is not None
+    assert inft_tui("stop", run.run_id).returncode == 2
+    assert is_alive(trainer)
+    done = inft_tui("abort", run.run_id)
+    assert done.returncode == 0
+    assert f"Its trainer, process {trainer.pid}, was still there" in done.stdout
+    assert not is_alive(trainer)
+    assert inspect(run).state == "finished"
+    assert inft_tui("abort", run.run_id).returncode == 2
+
+
 @pytest.mark.parametrize("request_", ["save", "stop", "abort"])
 @pytest.mark.parametrize("state", ["finished", "failed", "dead"])
 def test_a_run_that_has_ended(run: RunDirectory, request_: str, state: str) -> None:
@@ -144,7 +159,7 @@ def test_a_run_that_fails_instead(project: Path) -> None:
 
 
 def test_a_run_on_another_machine(run: RunDirectory) -> None:
-    change_record(run, host="node7")
+    move_to_another_machine(run, "node7")
     write_status(run, working(dead_process()))
     done = inft_tui("stop", "--no-wait", run.run_id)
     assert done.returncode == 0

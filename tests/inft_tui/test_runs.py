@@ -92,7 +92,7 @@ def test_damaged_and_foreign_ones_are_shown(some: list[RunDirectory]) -> None:
     some[3].run_json.mkdir()
     done = inft_tui("runs")
     assert done.returncode == 0
-    assert [line.split()[1] for line in done.stdout.splitlines()[1:]] == ["damaged", "damaged", "damaged", "unreadable"]
+    assert [line.split()[1] for line in done.stdout.splitlines()[1:]] == ["damaged", "failed", "damaged", "unreadable"]
     assert "newer inft" in done.stdout
 
 

@@ -12,6 +12,8 @@ import pytest
 from inft.config import Config
 from inft.runs import control, events
 from inft.runs.directory import Origin, RunDirectory
+from inft.runs.locks import OutputLocks
+from inft.runs.saved import checkpoint_folder
 from inft.runs.status import Cause, Status
 from tests.inft_tui.programs import COMMAND, Terminal, inft_tui, kill, started, wait_for
 from tests.runs.pretend import (
@@ -209,11 +211,28 @@ class TestBadInput:
         assert done.returncode == 2
         assert "small-20250301-120000, small-20250301-130000" in done.stderr
 
-    def test_a_damaged_status(self, run: RunDirectory) -> None:
+    def test_a_run_in_another_container(self, project: Path) -> None:
+        """Only its namespace of processes is another, as with two containers that share the host's name."""
+        inside = ["unshare", "--pid", "--fork", *COMMAND, "status", "--json"]
+        run = started()
+        done = subprocess.run([*inside, run.run_id], capture_output=True, text=True, check=False)
+        if "unshare:" in done.stderr:
+            pytest.skip("this user may not make one")
+        condition = json.loads(done.stdout)["condition"]
+        assert (condition["alive"], condition["training"], condition["elsewhere"]) == (True, True, False)
+        kill(run, "supervisor", "trainer")
+        done = subprocess.run([*inside, run.run_id], capture_output=True, text=True, check=False)
+        assert json.loads(done.stdout)["condition"]["cause"]["kind"] == "killed"
+
+    def test_a_damaged_status(self, run: RunDirectory, config: Config) -> None:
         run.status_json.write_text("{")
-        done = inft_tui("status", "--json")
+        with OutputLocks.acquire([checkpoint_folder(run, config)], run):
+            done = inft_tui("status", "--json")
         assert done.returncode == 2
         assert json.loads(done.stdout)["kind"] == "configuration"
+        done = inft_tui("status")  # now nobody works on it
+        assert done.returncode == 0
+        assert "status.json is damaged or gone" in done.stdout
         run.status_json.unlink()
 
     def test_another_user_s_run(self, config: Config, project: Path) -> None:

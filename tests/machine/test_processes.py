@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
 
 import psutil
 import pytest
 
 from inft.machine.boot import boot_id, uptime
-from inft.machine.processes import ProcessId, is_alive, process_of, this_process
+from inft.machine.processes import ProcessId, is_alive, pid_namespace, process_of, this_process
 
 ON_LINUX = sys.platform == "linux"
 
@@ -79,6 +82,32 @@ def test_an_ended_process_is_dead_even_before_its_parent_collects_it(
     child.wait()
     assert not is_alive(identity)
     assert process_of(child.pid) is None
+
+
+@pytest.mark.skipif(not ON_LINUX, reason="only Linux hides processes")
+def test_another_user_s_process_that_only_shows_its_number_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under hidepid=1, /proc/PID is there and cannot be read; root, which a test may be, would read it."""
+
+    def forbidden(*_: object) -> NoReturn:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    me = this_process()
+    monkeypatch.setattr(Path, "read_bytes", forbidden)
+    monkeypatch.setattr(os, "kill", forbidden)
+    assert is_alive(me)
+
+
+@pytest.mark.skipif(not ON_LINUX, reason="only Linux has sets of processes")
+def test_a_container_has_its_own_numbers() -> None:
+    mine = pid_namespace()
+    assert mine is not None
+    code = "from inft.machine.processes import pid_namespace; print(pid_namespace())"
+    own = [sys.executable, "-c", code]
+    assert subprocess.run(own, capture_output=True, text=True, check=True).stdout.strip() == mine
+    other = subprocess.run(["unshare", "--pid", "--fork", *own], capture_output=True, text=True, check=False)
+    if other.returncode:
+        pytest.skip("this user may not make one")
+    assert other.stdout.strip() != mine
 
 
 @pytest.mark.skipif(not ON_LINUX, reason="only Linux names its boots")

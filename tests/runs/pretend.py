@@ -42,6 +42,18 @@ def change_record(run: RunDirectory, **changes: object) -> None:
     run.run_json.write_bytes(json.dumps(record).encode())
 
 
+def move_to_another_machine(run: RunDirectory, host: str) -> None:
+    """As if it had been started there."""
+    change_record(run, host=host, boot_id="00000000-0000-0000-0000-000000000000")
+
+
+def damage(checkpoint: Checkpoint) -> None:
+    """Changes a byte and leaves the size, as a disk may that lost its power."""
+    path = checkpoint.path / "adapter_model.safetensors"
+    content = path.read_bytes()
+    path.write_bytes(content[:50] + bytes([content[50] ^ 1]) + content[51:])
+
+
 def write_events(run: RunDirectory, *events: dict[str, object]) -> None:
     """Appends to its metrics."""
     with run.metrics.open("ab") as file:

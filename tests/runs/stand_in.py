@@ -5,6 +5,7 @@ The environment variable STAND_IN says what becomes of it:
     finish     all goes well (the default)
     slow       10,000 steps; saves and stops when asked, as the real one does
     stubborn   the same, but deaf to SIGTERM and to requests; has a child that sleeps on
+    linger     finishes, and then its process does not end
     fail       names its cause and fails
     nan        its last loss is not a number
     kill       is killed from outside in step 3
@@ -119,6 +120,8 @@ def _work(behaviour: str, run: RunDirectory, metrics: JsonlLogger, status: Statu
     )
     metrics.write(events.train_end(state="finished", global_step=steps, elapsed_sec=0.1))
     status.write(Status("finished", pids, step=steps, max_steps=steps, exit_code=0))
+    if behaviour == "linger":
+        time.sleep(600)
     return 0
 
 

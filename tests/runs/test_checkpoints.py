@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -307,12 +308,26 @@ class TestRemoving:
         assert list(tmp_path.iterdir()) == [kept.path]
         sweep(tmp_path / "nowhere")
 
-    def test_what_cannot_be_deleted_is_said(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_cannot_be_deleted_is_left_to_the_next_sweep(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         path = make(tmp_path, 1).path
-        monkeypatch.setattr(shutil, "rmtree", fails)
-        with pytest.raises(DiskError, match="checkpoint-1"):
+        unlink = os.unlink
+
+        def held(name: str, **kwargs: int | None) -> None:
+            if Path(name).name == "optimizer.pt":
+                raise OSError(errno.EBUSY, "Device or resource busy")
+            unlink(name, **kwargs)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "unlink", held)
             remove(path)
-        assert complete_checkpoints(tmp_path) == []
+            assert complete_checkpoints(tmp_path) == []
+            (left,) = sweep(tmp_path)
+            assert left.name.startswith(".deleting-")
+            make(tmp_path, 1)  # and nobody is in the way
+        assert sweep(tmp_path) == []
+        assert [found.name for found in tmp_path.iterdir()] == ["checkpoint-1"]
 
 
 class TestKilled:
@@ -320,7 +335,7 @@ class TestKilled:
 
     def test_under_its_name_a_checkpoint_is_always_complete(self, tmp_path: Path) -> None:
         luck = random.Random(20250301)
-        for number in range(60):
+        for number in range(30):
             output_dir = tmp_path / str(number)
             output_dir.mkdir()
             promised = kill(
@@ -341,7 +356,7 @@ class TestKilled:
     def test_one_that_replaces_another_never_leaves_neither(self, tmp_path: Path) -> None:
         luck = random.Random(20250302)
         make(tmp_path, 7)
-        for _ in range(40):
+        for _ in range(25):
             kill(lambda told: keep_replacing(tmp_path, told), luck.randrange(2), luck.uniform(0.0, 0.02))
             checkpoint = newest(tmp_path, [RUN])
             assert checkpoint is not None

@@ -33,6 +33,14 @@ def test_stop_is_asked_then_sigterm_then_sigkill_each_once() -> None:
     assert escalation.killed_for == "stop"
 
 
+def test_after_its_last_word_a_trainer_has_half_a_minute_to_go() -> None:
+    escalation = Escalation(PATIENCE)
+    assert escalation.due(0.0, NOTHING, told=False) is None
+    ended = [escalation.due(float(second), NOTHING, told=False, ended=True) for second in range(100, 200)]
+    assert [second for second, deed in enumerate(ended) if deed == "kill"] == [30]
+    assert (escalation.killed_for, set(ended)) == (None, {None, "kill"})
+
+
 def test_a_signal_is_passed_on_at_once() -> None:
     escalation = Escalation(PATIENCE)
     assert deeds(escalation, NOTHING, 5000, told=True) == {0: "terminate", 600: "kill"}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,20 +14,39 @@ import pytest
 from inft.errors import ConfigError, DiskError
 from inft.machine.boot import boot_id, uptime
 from inft.machine.processes import ProcessId, this_process
+from inft.profiles import load_config
 from inft.runs import control
 from inft.runs.checkpoints import Checkpoint
 from inft.runs.directory import RunDirectory, RunRecord
 from inft.runs.follow import follow
-from inft.runs.inspect import START_GRACE_S, Facts, Inspector, inspect, judge
+from inft.runs.inspect import START_GRACE_S, Facts, Inspector, Sight, inspect, is_out_of_sight, judge, sight_of
 from inft.runs.launch import start_supervisor
+from inft.runs.locks import OutputLocks
 from inft.runs.records import read_record
+from inft.runs.saved import checkpoint_folder
 from inft.runs.status import Cause, Pids, RunState, Status, read_status
 from tests.runs import stand_in
-from tests.runs.pretend import change_record, dead_process, save_checkpoint, start_sleeper, working, write_status
+from tests.runs.pretend import (
+    change_record,
+    dead_process,
+    move_to_another_machine,
+    new_run,
+    save_checkpoint,
+    start_sleeper,
+    working,
+    write_events,
+    write_status,
+)
 
 TRAINER, SUPERVISOR = ProcessId(10, 1.0, 10), ProcessId(9, 1.0, 9)
 TRAINING = Status("training", Pids(SUPERVISOR, TRAINER), heartbeat="2025-03-01T12:00:00.000Z", step=40, max_steps=120)
 CHECKPOINT = Checkpoint(Path("outputs/checkpoint-40"), 40, "small-1")
+OTHER_BOOT = "00000000-0000-0000-0000-000000000000"
+
+
+def held(run: RunDirectory) -> OutputLocks:
+    """The lock that the processes of `run` would hold."""
+    return OutputLocks.acquire([checkpoint_folder(run, load_config(run.config_toml))], run)
 
 
 @pytest.fixture
@@ -104,6 +124,35 @@ class TestJudge:
         found = judge(TRAINING, record, Facts(here=False, heartbeat_age=1e6, stall_sec=300))
         assert (found.state, found.alive, found.elsewhere, found.stalled_sec) == ("training", True, True, 1e6)
         assert judge(TRAINING, record, Facts(here=False, heartbeat_age=1.0)).stalled_sec is None
+
+
+class TestSight:
+    @pytest.mark.parametrize(
+        ("host", "boot", "namespace", "sight"),
+        [
+            ("a", "boot", "pid:[1]", "processes"),
+            ("renamed", "boot", "pid:[1]", "processes"),
+            ("a", "boot", "pid:[2]", "lock"),
+            ("b", "boot", "pid:[2]", "lock"),
+            ("a", "later", "pid:[1]", "rebooted"),
+            ("b", "later", "pid:[1]", "heartbeat"),
+            ("a", None, None, "processes"),
+            ("b", None, None, "heartbeat"),
+        ],
+    )
+    def test_what_tells(
+        self, record: RunRecord, host: str, boot: str | None, namespace: str | None, sight: Sight
+    ) -> None:
+        made = replace(record, host="a", boot_id="boot", pid_namespace="pid:[1]")
+        assert sight_of(made, host=host, boot=boot, namespace=namespace) == sight
+
+    def test_a_record_of_before(self, record: RunRecord) -> None:
+        made = replace(record, host="a", boot_id="boot", pid_namespace=None)
+        assert sight_of(made, host="a", boot="boot", namespace="pid:[1]") == "processes"
+        assert sight_of(made, host="b", boot="boot", namespace="pid:[1]") == "lock"
+        older = replace(made, boot_id=None)
+        assert sight_of(older, host="a", boot="boot", namespace="pid:[1]") == "processes"
+        assert sight_of(older, host="b", boot="boot", namespace="pid:[1]") == "heartbeat"
 
 
 class TestInspect:
@@ -203,16 +252,81 @@ class TestInspect:
         assert inspect(run).state == "failed"
 
     @pytest.mark.parametrize("content", ["", "{", "null", '{"state": "dancing"}', '{"state": "training", "pids": 7}'])
-    def test_a_damaged_status_is_a_sentence(self, run: RunDirectory, content: str) -> None:
+    def test_a_damaged_status_of_a_run_that_may_live_is_a_sentence(self, run: RunDirectory, content: str) -> None:
         run.status_json.write_text(content)
-        with pytest.raises(ConfigError, match=r"status\.json is damaged") as caught:
+        with held(run), pytest.raises(ConfigError, match=r"status\.json is damaged") as caught:
             inspect(run)
         assert "\n" not in caught.value.message
 
-    def test_a_lost_status_is_a_sentence(self, run: RunDirectory) -> None:
+    def test_a_lost_status_of_a_run_that_may_live_is_a_sentence(self, run: RunDirectory) -> None:
         run.console_log.write_text("so it was started\n")
-        with pytest.raises(ConfigError, match=r"status\.json is missing"):
+        with held(run), pytest.raises(ConfigError, match=r"status\.json is missing"):
             inspect(run)
+
+    def test_a_run_that_lives_replaces_a_damaged_status(
+        self, run: RunDirectory, sleeper: tuple[subprocess.Popen[bytes], ProcessId]
+    ) -> None:
+        run.status_json.write_text("")
+        soon = threading.Timer(0.3, write_status, (run, working(sleeper[1])))
+        soon.start()
+        with held(run):
+            assert inspect(run).state == "training"
+        soon.join()
+
+    @pytest.mark.parametrize("content", ["", "{", "null", None])
+    def test_a_lost_status_of_a_run_that_nobody_works_on(self, run: RunDirectory, content: str | None) -> None:
+        run.console_log.write_text("last words\n")
+        write_events(run, {"event": "log", "global_step": 30, "loss": 1.0})
+        if content is not None:
+            run.status_json.write_text(content)
+        with held(new_run(load_config(run.config_toml), "2025-03-02 12:00:00")):  # by another run of that folder
+            found = inspect(run)
+        assert (found.state, found.alive, found.exit_code, found.step) == ("failed", False, 70, 30)
+        assert found.cause is not None
+        assert (found.cause.kind, found.cause.tail) == ("killed", ("last words",))
+        assert "status.json is damaged or gone" in found.cause.message
+        assert "after step 30" in found.cause.message
+
+    def test_a_status_that_was_lost_with_the_power(self, run: RunDirectory) -> None:
+        if boot_id() is None:
+            pytest.skip("this system does not name its boots")
+        change_record(run, boot_id=OTHER_BOOT)
+        run.status_json.write_text("")
+        with held(run):  # a later run of that name cannot be; the lock of another boot says nothing
+            found = inspect(run)
+        assert found.cause is not None
+        assert found.cause.kind == "machine_restarted"
+        assert "at an unknown step" in found.cause.message
+
+    def test_a_lost_status_on_another_machine_is_judged_by_the_last_change(self, run: RunDirectory) -> None:
+        move_to_another_machine(run, "elsewhere")
+        run.status_json.write_text("")
+        with pytest.raises(ConfigError, match="damaged"):
+            inspect(run)
+        for path in (run.status_json, run.metrics):
+            os.utime(path, (1e9, 1e9))
+        found = inspect(run)
+        assert (found.alive, found.elsewhere, is_out_of_sight(found)) == (True, True, True)
+
+    @pytest.mark.parametrize("name", ["here", "renamed"])
+    def test_another_container_of_this_machine(self, run: RunDirectory, name: str) -> None:
+        if boot_id() is None:
+            pytest.skip("this system does not name its boots")
+        change_record(run, pid_namespace="pid:[1]", **({} if name == "here" else {"host": name}))
+        write_status(run, working(dead_process(), dead_process()), heartbeat="2025-03-01T12:00:00.000Z")
+        with held(run):
+            found = inspect(run)
+            assert (found.state, found.alive, found.supervised, found.elsewhere) == ("training", True, True, False)
+        found = inspect(run)
+        assert (found.state, found.alive) == ("failed", False)
+
+    def test_another_container_whose_output_folder_is_not_seen(self, run: RunDirectory) -> None:
+        if boot_id() is None:
+            pytest.skip("this system does not name its boots")
+        change_record(run, pid_namespace="pid:[1]")
+        write_status(run, working(dead_process()))
+        found = inspect(run)
+        assert (found.alive, found.elsewhere) == (True, True)
 
     def test_a_status_that_may_not_be_read(self, run: RunDirectory) -> None:
         run.status_json.mkdir()  # even root may not read a folder

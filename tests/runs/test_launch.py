@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import site
 import subprocess
+import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
 
-from inft.errors import ConfigError, DiskError
+from inft.config import Config
+from inft.errors import ConfigError, DiskError, NotReadyError
 from inft.machine.processes import is_alive
+from inft.profiles import to_toml
 from inft.runs.control import ask
-from inft.runs.directory import RunDirectory
-from inft.runs.launch import start_supervisor, start_trainer, supervisor_log
+from inft.runs.directory import RunDirectory, create_run
+from inft.runs.launch import search_path, start_sampler, start_supervisor, start_trainer, supervisor_log
 from inft.runs.locks import OutputLocks
 from inft.runs.status import read_status
 from tests.runs import stand_in
+from tests.runs.pretend import save_checkpoint
 from tests.runs.supervision import until, working
 
 MARK = "import pathlib; pathlib.Path(__file__).with_name('imported').touch()"
@@ -26,6 +33,18 @@ import json, os, sys
 keys = ("PYTHONIOENCODING", "PYTHONUNBUFFERED", "PYTHONPATH", "GOMP_SPINCOUNT", "INFT_LOCKS", "INFT_SUPERVISED")
 print(json.dumps([{key: os.environ.get(key) for key in keys}, os.getsid(0), os.getpid(), os.getcwd()]))
 print("caf\\udce9 ශ්‍රී")
+"""
+
+# A trainer that takes its time to load, and then listens.
+LISTEN = """
+import os, sys, time
+while os.read(0, 1): pass
+from pathlib import Path
+from inft.runs.directory import RunDirectory
+from inft.training.control import RunControl
+control = RunControl(RunDirectory(Path(sys.argv[1])))
+with control.listening():
+    print("asked to save:", control.take_save())
 """
 
 
@@ -93,6 +112,83 @@ def test_the_trainers_surroundings(
     assert session == pid == trainer.pid
     assert folder == str(project)
     assert second == "caf\\udce9 ශ්‍රී"
+
+
+def test_relative_paths_of_the_launcher_mean_the_same_to_its_children(
+    run: RunDirectory, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "library").mkdir()
+    (project / "library" / "reporting.py").write_text(
+        "import os; from inft.project import cache_dir, project_root; print(project_root(), cache_dir())"
+    )
+    (project / "sub").mkdir()
+    monkeypatch.chdir(project / "sub")
+    monkeypatch.setenv("INFT_HOME", "..")
+    monkeypatch.setenv("INFT_CACHE", "cache")
+    monkeypatch.setenv("PYTHONPATH", "../library")
+    trainer = start_trainer(run, module="reporting")
+    assert trainer.wait(30) == 0, run.console_log.read_text()
+    assert run.console_log.read_text().split() == [str(project), str(project / "sub" / "cache")]
+
+
+def test_a_folder_that_python_searches_anyway_is_not_put_before_its_library(tmp_path: Path) -> None:
+    assert search_path(tmp_path) == [str(tmp_path)]
+    for folder in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *site.getsitepackages()):
+        assert search_path(Path(folder)) == []
+
+
+def test_a_folder_of_runs_that_is_a_link_stays_the_project_s(
+    project: Path, config: Config, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path_factory.mktemp("disk") / "logs"
+    other.mkdir()
+    (project / "logs").symlink_to(other)
+    run = create_run(config, to_toml(config), argv=["inft-tui"])
+    saved = save_checkpoint(run, 40)
+    monkeypatch.setenv("STAND_IN", "kill")
+    assert start_supervisor(run, module=stand_in.MODULE).wait(30) == 70
+    status = read_status(run.status_json)
+    assert status is not None
+    assert status.cause is not None
+    assert str(saved.path) in status.cause.fix
+    assert f"resume {run.run_id}`" in status.cause.fix
+
+
+def test_a_supervisor_that_cannot_be_started(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(run.path / "nowhere"))
+    with pytest.raises(NotReadyError, match="no such file") as caught:
+        start_supervisor(run)
+    assert caught.value.exit_code == 3
+
+
+def test_a_request_to_save_that_comes_too_early_is_kept(run: RunDirectory, project: Path, tmp_path: Path) -> None:
+    (tmp_path / "listening.py").write_text(LISTEN)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(tmp_path))
+        trainer = start_trainer(run, module="listening")
+    trainer.send_signal(signal.SIGUSR2)
+    trainer.send_signal(signal.SIGUSR1)
+    assert trainer.stdin is not None
+    trainer.stdin.close()
+    assert trainer.wait(30) == 0, run.console_log.read_text()
+    assert run.console_log.read_text() == "asked to save: True\n"
+
+
+def test_the_sampler_outlives_a_scheduler_s_warning(run: RunDirectory) -> None:
+    sampler = start_sampler(run, os.getpid(), 0.1, None)
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        sampler.send_signal(number)
+    until(lambda: run.hardware.exists() and run.hardware.stat().st_size > 0)
+    assert sampler.poll() is None
+    assert sampler.stdin is not None
+    sampler.stdin.close()
+    assert sampler.wait(20) == 0
+
+
+def test_the_launcher_s_own_signals_stay_as_they_were(run: RunDirectory) -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    assert start_supervisor(run, module=stand_in.MODULE).wait(30) == 0
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
 
 
 def test_the_locks_are_held_until_the_last_process_is_gone(

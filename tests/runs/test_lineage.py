@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,8 @@ import pytest
 from inft.config import Config
 from inft.runs.directory import Origin, RunDirectory
 from inft.runs.lineage import ancestors, successor
-from inft.runs.saved import checkpoint_folder, home_of, last_checkpoint
-from tests.runs.pretend import change_record, new_run, save_checkpoint
+from inft.runs.saved import checkpoint_folder, home_of, last_checkpoint, last_sound_checkpoint
+from tests.runs.pretend import change_record, damage, new_run, save_checkpoint
 
 
 @pytest.fixture
@@ -72,6 +73,39 @@ class TestLastCheckpoint:
         save_checkpoint(chain[0], 20)
         chain[0].config_toml.unlink()
         assert last_checkpoint(chain[0]) is None
+
+    def test_where_a_run_before_is_gone_what_was_started_from_is_known(
+        self, chain: list[RunDirectory], config: Config
+    ) -> None:
+        saved = save_checkpoint(chain[0], 20)
+        later = new_run(config, "2025-03-01 15:00:00", origin=Origin(chain[0].run_id, saved.path))
+        shutil.rmtree(chain[0].path)
+        assert last_checkpoint(later) == saved
+        assert last_sound_checkpoint(later) == (saved, [])
+        damage(saved)
+        found, (problem,) = last_sound_checkpoint(later)
+        assert found is None
+        assert str(saved.path) in problem.message
+
+    def test_a_folder_of_runs_on_another_disk(
+        self, project: Path, config: Config, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        other = tmp_path_factory.mktemp("disk") / "logs"
+        other.mkdir()
+        (project / "logs").symlink_to(other)
+        run = new_run(config, "2025-03-01 12:00:00")
+        saved = save_checkpoint(run, 20)
+        seen_from_there = RunDirectory(other / run.run_id)
+        assert home_of(seen_from_there, config) == project
+        assert last_checkpoint(seen_from_there) == saved
+
+    def test_a_project_that_was_moved(
+        self, chain: list[RunDirectory], config: Config, project: Path, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        save_checkpoint(chain[0], 20)
+        moved = tmp_path_factory.mktemp("new") / "place"
+        shutil.copytree(project, moved)
+        assert home_of(RunDirectory(moved / "logs" / chain[0].run_id), config) == moved
 
     def test_it_is_found_from_another_project(
         self, chain: list[RunDirectory], config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

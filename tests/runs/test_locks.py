@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 
 from inft.errors import ConfigError, DiskError
+from inft.machine.boot import boot_id
 from inft.machine.processes import this_process
+from inft.runs import locks as locks_module
 from inft.runs import provenance
 from inft.runs.directory import RunDirectory
-from inft.runs.locks import ENVIRONMENT, OutputLocks, lock_file, read_holder
+from inft.runs.locks import ENVIRONMENT, INSIDE, OutputLocks, lock_file, read_holder, standing
 from inft.runs.status import Cause, Pids, Status, StatusFile
 
 HOLD = """
@@ -303,6 +305,7 @@ class TestWithoutLocking:
         self, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(provenance, "host_name", lambda: "elsewhere")
+        monkeypatch.setattr(locks_module, "boot_id", lambda: "another")
         take(folder, run_called(tmp_path, "first"))
         monkeypatch.undo()
         with pytest.raises(ConfigError) as refused:
@@ -310,6 +313,63 @@ class TestWithoutLocking:
         assert "Run first on elsewhere" in refused.value.message
         assert f"if it is certainly dead, delete {lock_file(folder)}" in refused.value.fix
         OutputLocks.acquire([folder], run_called(tmp_path, "second"), going_on=lambda run: False).close()
+
+    @pytest.mark.skipif(boot_id() is None, reason="this system does not name its boots")
+    def test_a_lock_of_another_container_is(
+        self, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(provenance, "host_name", lambda: "elsewhere")
+        take(folder, run_called(tmp_path, "first"))
+        monkeypatch.undo()
+        OutputLocks.acquire([folder], run_called(tmp_path, "second"), going_on=lambda run: True).close()
+
+
+class TestWhereItLies:
+    def test_beside_the_folder(self, folder: Path) -> None:
+        assert lock_file(folder) == folder.parent / f".{folder.name}.lock"
+
+    def test_inside_a_mount(self) -> None:
+        mounts = [Path(line.split()[1]) for line in Path("/proc/mounts").read_text().splitlines()]
+        mount = next(path for path in mounts if path != Path("/") and path.is_dir())
+        assert lock_file(mount) == mount / INSIDE
+
+    def test_inside_a_folder_whose_parent_is_closed_for_everybody_from_then_on(
+        self, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder.mkdir(parents=True)
+        with monkeypatch.context() as patch:  # root may write everywhere
+            patch.setattr(os, "access", lambda path, mode: Path(path) != folder.parent)
+            held = OutputLocks.acquire([folder], run_called(tmp_path, "first"))
+        with held:
+            assert (folder / INSIDE).exists()
+            with pytest.raises(ConfigError, match="Run first"):
+                OutputLocks.acquire([folder], run_called(tmp_path, "second"))
+
+    def test_a_lock_beside_it_counts_where_the_parent_is_closed(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder.mkdir(parents=True)
+        beside = lock_file(folder)
+        beside.touch()
+        monkeypatch.setattr(os, "access", lambda path, mode: False)
+        assert lock_file(folder) == beside
+
+
+class TestStanding:
+    def test_it_is_what_the_kernel_knows(self, tmp_path: Path, folder: Path) -> None:
+        assert standing(folder, "first") == "absent"
+        with OutputLocks.acquire([folder], run_called(tmp_path, "first")):
+            assert standing(folder, "first") == "held"
+            assert standing(folder, "second") == "free"
+        assert standing(folder, "first") == "free"
+
+    def test_a_file_system_that_cannot_lock(self, tmp_path: Path, folder: Path) -> None:
+        take(folder, run_called(tmp_path, "first"))
+
+        def unsupported(descriptor: int, operation: int) -> None:
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+        assert standing(folder, "first", flock=unsupported) == "unknown"
 
 
 class TestDisk:

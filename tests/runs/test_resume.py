@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,13 +14,25 @@ import pytest
 from inft.config import Config
 from inft.errors import ConfigError
 from inft.machine.processes import this_process
+from inft.runs import locks
+from inft.runs.checkpoints import complete_checkpoints
 from inft.runs.directory import Origin, RunDirectory
 from inft.runs.inspect import is_at_work_in_sight
 from inft.runs.locks import OutputLocks, lock_file
 from inft.runs.provenance import package_versions
 from inft.runs.resume import prepare, version_changes
+from inft.runs.saved import checkpoint_folder
 from inft.runs.status import Cause, Status
-from tests.runs.pretend import change_record, dead_process, new_run, save_checkpoint, working, write_status
+from tests.runs.pretend import (
+    change_record,
+    damage,
+    dead_process,
+    move_to_another_machine,
+    new_run,
+    save_checkpoint,
+    working,
+    write_status,
+)
 
 
 @pytest.fixture
@@ -37,6 +50,7 @@ def pretending_to_be(host: str) -> Iterator[None]:
     """As if this were another machine with the same disk."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(platform, "node", lambda: host)
+        patch.setattr(locks, "boot_id", lambda: "00000000-0000-0000-0000-000000000000")
         yield
 
 
@@ -64,6 +78,47 @@ def test_a_damaged_newer_checkpoint_is_passed_over_and_told(ended: RunDirectory)
     found = prepare(ended)
     assert found.checkpoint.step == 20
     assert found.warnings == ("Not complete, and therefore left out: checkpoint-40.",)
+
+
+def test_a_newer_checkpoint_that_only_lost_its_content_is_passed_over_and_told(ended: RunDirectory) -> None:
+    newest = prepare(ended).checkpoint
+    damage(newest)
+    found = prepare(ended)
+    assert found.checkpoint.step == 20
+    (warning,) = found.warnings
+    assert str(newest.path) in warning
+    assert "left out" in warning
+
+
+def test_damaged_checkpoints_alone_are_told_and_start_nothing(ended: RunDirectory, config: Config) -> None:
+    later = new_run(config, "2025-03-01 13:00:00", origin=Origin(ended.run_id, prepare(ended).checkpoint.path))
+    write_status(later, working(dead_process()))
+    for checkpoint in complete_checkpoints(checkpoint_folder(ended, config)):
+        damage(checkpoint)
+    with pytest.raises(ConfigError, match="no sound checkpoint") as caught:
+        prepare(later)
+    assert caught.value.message.count("is damaged") == 2
+
+
+@pytest.mark.parametrize("content", [None, "", "{"])
+@pytest.mark.parametrize("rebooted", [False, True])
+def test_a_run_whose_status_was_lost(ended: RunDirectory, content: str | None, rebooted: bool) -> None:
+    if rebooted:
+        change_record(ended, boot_id="00000000-0000-0000-0000-000000000000")
+    ended.console_log.write_text("so it was started\n")
+    if content is None:
+        ended.status_json.unlink()
+    else:
+        ended.status_json.write_text(content)
+    assert prepare(ended).checkpoint.step == 40
+
+
+def test_a_run_before_its_first_save_whose_origin_s_record_is_gone(ended: RunDirectory, config: Config) -> None:
+    start = prepare(ended).checkpoint
+    later = new_run(config, "2025-03-01 13:00:00", origin=Origin(ended.run_id, start.path))
+    write_status(later, working(dead_process()))
+    shutil.rmtree(ended.path)
+    assert prepare(later).checkpoint == start
 
 
 def test_what_leaves_the_curve_alone_may_change(ended: RunDirectory) -> None:
@@ -103,14 +158,14 @@ def test_a_living_run(ended: RunDirectory) -> None:
 
 
 def test_a_living_run_elsewhere(ended: RunDirectory) -> None:
-    change_record(ended, host="node7")
+    move_to_another_machine(ended, "node7")
     with pytest.raises(ConfigError, match="still goes on on node7"):
         prepare(ended)
 
 
 def test_a_run_of_a_machine_that_is_gone_needs_somebody_s_word(ended: RunDirectory, project: Path) -> None:
     """A rented machine that was taken away leaves its disk, and comes back under another name."""
-    change_record(ended, host="pod-1")
+    move_to_another_machine(ended, "pod-1")
     write_status(ended, working(dead_process(), dead_process(), step=45), heartbeat="2025-03-01T12:00:00.000Z")
     with pytest.raises(ConfigError, match="pod-1, which cannot be seen from here, and has been silent for") as caught:
         prepare(ended)

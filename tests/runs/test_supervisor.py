@@ -106,6 +106,16 @@ class TestARunThatEndsByItself:
         if behaviour in ("kill", "segv"):
             assert (status.step, status.max_steps) == (2, 5)
 
+    def test_a_trainer_that_stays_after_its_last_word_is_ended(
+        self, run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("STAND_IN", "linger")
+        code = supervise(run, replace(QUICK, patience=Patience(leave=0.3)), starter(run))
+        assert (code, status_of(run).state, status_of(run).cause) == (0, "finished", None)
+        trainer = status_of(run).pids.trainer
+        assert trainer is not None
+        assert not is_alive(trainer)
+
     def test_a_module_that_is_not_there(self, run: RunDirectory) -> None:
         assert start_supervisor(run, module="tests.runs.no_such_module").wait(30) == 3
         assert cause_of(run).kind == "library"
@@ -134,6 +144,24 @@ class TestSessions:
         os.kill(trainer.pid, signal.SIGHUP)
         step = status_of(run).step
         until(lambda: status_of(run).step > step + 10)
+        assert supervisor.poll() is None
+        ask(run, "stop")
+        assert supervisor.wait(20) == 130
+
+    @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
+    def test_a_scheduler_s_warning_to_all_ends_nobody(
+        self, run: RunDirectory, launch: Launch, number: signal.Signals
+    ) -> None:
+        supervisor = launch(run, "slow")
+        supervisor.send_signal(number)  # before it can have said what that means to it
+        until(lambda: status_of(run).pids.trainer is not None)
+        trainer = status_of(run).pids.trainer
+        assert trainer is not None
+        os.kill(trainer.pid, number)
+        working(run)
+        supervisor.send_signal(number)
+        step = status_of(run).step
+        until(lambda: status_of(run).step > step + 5)
         assert supervisor.poll() is None
         ask(run, "stop")
         assert supervisor.wait(20) == 130
