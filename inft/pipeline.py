@@ -27,6 +27,7 @@ from inft.runs import events
 from inft.runs.checkpoints import newest, sweep
 from inft.runs.clock import utc_now
 from inft.runs.directory import RunDirectory
+from inft.runs.find import reference
 from inft.runs.lineage import ancestors
 from inft.training.arguments import training_arguments
 from inft.training.callbacks import GradientGuard, Requests, ResumableEarlyStopping, TrainerLoggingCallback
@@ -101,6 +102,7 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
         plan=CheckpointPlan(output_dir, lineage, config.sft.save_total_limit, fingerprints),
         report=report,
         ledger=ledger,
+        is_ending=lambda: control.stop is not None or report.disk_problem is not None,
         adapter_dtype=DTYPES[config.lora.adapter_dtype],
         callbacks=[
             GradientGuard(family),
@@ -111,13 +113,16 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
     )
     began = utc_now()
     control.defer()
-    clear_outputs(output_dir, best_model_dir)
+    tell_leftovers(report, sweep(output_dir) + sweep_results(best_model_dir))
     before = 0 if start is None else start.checkpoint.step
     tell_aside(report, set_checkpoints_aside(output_dir, began, lineage=lineage, up_to_step=before))
     with report.outliving_the_log():
         trainer.train(resume_from_checkpoint=None if start is None else str(start.checkpoint.path))
     check_log(report, output_dir, lineage)
-    result = Result(run.run_id, trainer.state.global_step)
+    cut_short = requests.cut_short or trainer.evaluation_due
+    last = trainer.state.global_step
+    best = trainer.loaded_best
+    result = Result(run.run_id, last if best is None else best, is_best=best is not None)
     with report.saving():
         aside = put_result(
             best_model_dir,
@@ -128,36 +133,29 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
             at=began,
         )
     tell_aside(report, aside)
+    tell_leftovers(report, sweep(output_dir) + sweep_results(best_model_dir))
     if ledger.report().too_many():
         announce(report, "saved", f"The adapters as they were trained are in {best_model_dir}.", "warning")
     ledger.check(final=True)
     report_skips(ledger, report)
-    if not requests.cut_short:
+    if not cut_short:
         for record in captions(config, model, evaluation or collator, result.step):
             if control.stop is not None:
                 break  # everything is saved; only captions to look at are missing
             report.sample(record)
-    end: events.EndState = "stopped" if requests.cut_short else "finished"
+    end: events.EndState = "stopped" if cut_short else "finished"
     report.event(
-        events.train_end(
-            state=end, global_step=result.step, elapsed_sec=meter.elapsed_sec, best_model_dir=str(best_model_dir)
-        )
+        events.train_end(state=end, global_step=last, elapsed_sec=meter.elapsed_sec, best_model_dir=str(best_model_dir))
     )
-    if not requests.cut_short:
+    if not cut_short:
         report.finished()
         return ExitCode.FINISHED
     report.stopped(
-        f"Stopped {control.stop} after step {result.step}.",
+        f"Stopped {control.stop} after step {last}.",
         f"Its adapters are in {best_model_dir}, its checkpoint is in {output_dir}; "
-        f"`inft-tui resume {run.run_id}` goes on from there.",
+        f"`inft-tui resume {reference(run)}` goes on from there.",
     )
     return ExitCode.STOPPED
-
-
-def clear_outputs(output_dir: Path, best_model_dir: Path) -> None:
-    """Deletes what killed runs left half written; this run holds the locks of both folders."""
-    sweep(output_dir)
-    sweep_results(best_model_dir)
 
 
 def check_log(report: RunReport, output_dir: Path, lineage: Sequence[str]) -> None:
@@ -185,6 +183,12 @@ def tell_aside(report: RunReport, folder: Path | None) -> None:
     """Says where an earlier run's results are now."""
     if folder is not None:
         announce(report, "earlier", f"Results of an earlier run were moved to {folder}.", "warning")
+
+
+def tell_leftovers(report: RunReport, folders: Sequence[Path]) -> None:
+    """Says what of killed runs or replaced results could not be deleted; that is no reason to end a run."""
+    for folder in folders:
+        announce(report, "disk", f"{folder} could not be deleted; the next run here tries again.", "warning")
 
 
 def select(config: Config, report: RunReport, root: Path, split: str) -> Selection:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import traceback
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn, TextIO
 
 from inft.config import Config
 from inft.errors import (
@@ -26,6 +26,7 @@ from inft.errors import (
     first_line,
     internal_error,
 )
+from inft.machine.processes import this_process
 from inft.profiles import load_config
 from inft.project import inside, project_root
 from inft.runs import events
@@ -34,20 +35,37 @@ from inft.runs.directory import RunDirectory
 from inft.runs.handover import take_over
 from inft.runs.locks import ENVIRONMENT, OutputLocks
 from inft.runs.records import unreadable
+from inft.runs.redact import redact
+from inft.runs.status import Cause, Pids, Status, StatusFile
+from inft.runs.visible import visible
 from inft.training.console import steady_standard_streams
 from inft.training.control import RunControl
+from inft.training.leaving import leave
 from inft.training.report import Listener, RunReport
 
 
-def run_to_end(run: RunDirectory, listeners: Iterable[Listener] = ()) -> ExitCode:
-    """Trains as the run's `config.toml` says and records how that ended; raises nothing."""
+def run_to_end(run: RunDirectory, listeners: Iterable[Listener] = (), stderr: TextIO | None = None) -> ExitCode:
+    """Trains as the run's `config.toml` says and records how that ended; raises nothing.
+
+    Args:
+        run: what to train.
+        listeners: called with every event.
+        stderr: where it is said why the run cannot even be recorded; None = on this process's own.
+    """
     control = RunControl(run)
     with control.listening():
+        pids = Pids(trainer=this_process())
         try:
-            report = RunReport(run, listeners, pids=take_over(run))
+            pids = take_over(run)
+            report = RunReport(run, listeners, pids=pids)
         except (InftError, OSError) as error:
             cause = error if isinstance(error, InftError) else unreadable(error, run.status_json)
-            sys.stderr.write(f"{cause}\n")
+            (stderr or sys.stderr).write(visible(redact(f"{cause.message} {cause.fix}")) + "\n")
+            failed = Cause(cause.kind, cause.message, cause.fix)
+            with suppress(DiskError):  # a few bytes may fit where the log and its reserve did not
+                StatusFile(run.status_json).write(
+                    Status("failed", pids=pids, exit_code=int(cause.exit_code), cause=failed)
+                )
             return cause.exit_code
         try:
             with control.watching(report):
@@ -159,17 +177,11 @@ def _named(error: Exception, run: RunDirectory) -> InftError:
     return named_cause(error, str(run.path))
 
 
-def main() -> int:
+def main() -> NoReturn:
     """The trainer's process."""
     steady_standard_streams()
-    code = run_to_end(RunDirectory(Path(sys.argv[1])))
-    if code == ExitCode.STOPPED and any(not thread.daemon for thread in threading.enumerate()[1:]):
-        # A download's threads would keep the process until they are done, and nobody wants their files any more.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    return int(code)
+    leave(run_to_end(RunDirectory(Path(sys.argv[1]))))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

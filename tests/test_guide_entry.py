@@ -88,6 +88,45 @@ def test_a_failure_is_a_sentence_and_its_traceback_is_in_the_log(tmp_path: Path,
     assert "Traceback" in console.read_text()
 
 
+@pytest.mark.slow
+def test_a_cause_is_made_safe_to_print(tmp_path: Path, cache: Path) -> None:
+    settings = [setting for setting in TINY if "model_source" not in setting]
+    model = f"basic.model_path={tmp_path}/with\x1b[31mred"
+    done = command(["-m", "inft.aya_inft"], tmp_path, cache, *settings, "basic.model_source=folder", model)
+    assert done.returncode not in (0, 70), done.stdout
+    assert "failed: " in done.stdout
+    assert "\\x1b[31mred" in done.stdout
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_a_run_folder_that_takes_nothing_is_told_on_stderr(tmp_path: Path, cache: Path) -> None:
+    """A log folder with room for the run's record, and then no more: the reserve cannot be written."""
+    if subprocess.run(["unshare", "-Urm", "true"], capture_output=True).returncode != 0:
+        pytest.skip("unshare may not mount a tmpfs here")
+    (tmp_path / "logs").mkdir()
+    line = f"mount -t tmpfs -o size=48k none {tmp_path}/logs || exit 99; {sys.executable} -m inft.aya_inft"
+    done = subprocess.run(
+        [
+            "unshare",
+            "-Urm",
+            "sh",
+            "-c",
+            f"{line} {' '.join(f'--set={setting}' for setting in TINY)}; code=$?;"
+            f" cat {tmp_path}/logs/aya*/status.json >&2; exit $code",
+        ],
+        cwd=REPOSITORY,
+        env=environment(tmp_path, cache),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 7, done.stdout + done.stderr
+    said, _, status = done.stderr.partition("\n")
+    assert "no space left" in said.lower()
+    assert json.loads(status)["state"] == "failed"
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 def test_a_wrong_value_is_refused_before_anything_is_made(tmp_path: Path, cache: Path) -> None:
     done = command(["-m", "inft.aya_inft"], tmp_path, cache, "sft.lr=fast")
     assert done.returncode == 2

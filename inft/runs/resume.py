@@ -70,7 +70,9 @@ def prepare(run: RunDirectory, overrides: Sequence[str] = (), *, force: bool = F
     checkpoint, problems = last_sound_checkpoint(run)
     if checkpoint is None:
         raise _nothing_to_start_from(run, name, old, problems)
-    if new.sft.max_steps is not None and checkpoint.step >= new.sft.max_steps:
+    # At its very last step a run may still be killed before its adapters are written, which is then all that is left.
+    is_at_the_end = checkpoint.step == new.sft.max_steps and condition.state != "finished"
+    if new.sft.max_steps is not None and checkpoint.step >= new.sft.max_steps and not is_at_the_end:
         raise ConfigError(
             f"The last checkpoint of run {name} is of step {checkpoint.step:,}, and sft.max_steps is "
             f"{new.sft.max_steps:,}: nothing is left to do.",

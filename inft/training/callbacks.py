@@ -207,8 +207,12 @@ class Requests(TrainerCallback):
             control.should_training_stop = True
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """A checkpoint is complete."""
+        """A checkpoint is complete; who asked to stop meanwhile need not wait for another one."""
         self._control.saved()
+        if self._control.stop is not None and state.global_step < state.max_steps:
+            self.cut_short = True
+            control.should_log = True
+            control.should_training_stop = True
 
 
 class ResumableEarlyStopping(EarlyStoppingCallback):

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import IntervalStrategy
 
-from inft.errors import DiskError
+from inft.errors import DataError, DiskError
 from inft.runs import events
 from inft.runs.checkpoints import commit, read_complete, rotate, staging_folder
+from inft.training.own_copy import bring_in
+from inft.training.randomness import own_randomness
 from inft.training.report import RunReport
 from inft.training.resume_state import ResumeState, RowsFingerprint
 
@@ -59,18 +61,31 @@ class CheckpointingTrainer(Trainer):
     restores, the losses since the last log line, the best checkpoint and what `figures` gives. `args.save_total_limit`
     is not used, `plan.keep` is.
 
+    An evaluation does not hold up an end: it is left out or broken off, the run ends with a checkpoint of that step,
+    and whoever resumes from it evaluates first.
+
+    Attributes:
+        evaluation_due: whether the run ended at an evaluation that was left out.
+        loaded_best: the step of the best checkpoint if the model is that one's at the end; None = the last step's.
+
     Args:
         plan: where checkpoints go and which of them stay.
         report: is told of saves, evaluations and every batch.
+        is_ending: whether somebody wants the run to end.
         args: for the trainer behind.
         kwargs: likewise.
     """
 
-    def __init__(self, *args: Any, plan: CheckpointPlan, report: RunReport, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, plan: CheckpointPlan, report: RunReport, is_ending: Callable[[], bool], **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.args.save_total_limit = None  # the Trainer deletes file by file, whoever the checkpoint is of
         self.plan = plan
+        self.evaluation_due = False
+        self.loaded_best: int | None = None
         self._report = report
+        self._is_ending = is_ending
         self._staging: Path | None = None
         self._loss_sum = 0.0
         self._loss_since = 0
@@ -93,8 +108,11 @@ class CheckpointingTrainer(Trainer):
         if isinstance(resume_from_checkpoint, str):
             state = ResumeState.read(Path(resume_from_checkpoint))
             self._loss_sum, self._loss_since = state.loss_sum, state.loss_since
-            self.resumed = find_best(Path(resume_from_checkpoint), self.plan)
+            self.evaluation_due = state.evaluation_due and self.args.eval_strategy != IntervalStrategy.NO
             self.go_on_from(state.figures)
+            with self._report.saving():
+                self.resumed = in_own_folder(find_best(Path(resume_from_checkpoint), self.plan), self.plan)
+            resume_from_checkpoint = str(self.resumed.path)
         return super().train(resume_from_checkpoint, *args, **kwargs)
 
     def get_batch_samples(
@@ -116,15 +134,60 @@ class CheckpointingTrainer(Trainer):
         return loss
 
     def prediction_step(self, *args: Any, **kwargs: Any) -> Any:
-        """One evaluation batch."""
+        """One evaluation batch.
+
+        Raises:
+            EvaluationCut: the run is to end.
+        """
+        self._unless_ending()
         result = super().prediction_step(*args, **kwargs)
         self._report.beat()
         return result
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """One evaluation."""
-        with self._report.phase("evaluating"):
+        """One evaluation.
+
+        Raises:
+            EvaluationCut: the run is to end.
+        """
+        self._unless_ending()
+        with self._report.phase("evaluating"), own_randomness():
             return super().evaluate(*args, **kwargs)
+
+    def evaluate_what_is_due(self) -> None:
+        """Makes up for the evaluation that the run before left out at the step that this one starts from."""
+        assert self.resumed is not None
+        try:
+            metrics = self._evaluate(None, None)
+        except EvaluationCut:
+            self.end_at_an_evaluation()  # and its checkpoint is the one that this run started from
+            return
+        self.evaluation_due = False
+        if self._determine_best_metric(metrics, None):
+            self.state.best_model_checkpoint = str(self.resumed.path)
+
+    def _maybe_log_save_evaluate(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            super()._maybe_log_save_evaluate(*args, **kwargs)
+            return
+        except EvaluationCut:
+            self.end_at_an_evaluation()
+        self.control.should_save = True
+        super()._maybe_log_save_evaluate(*args, **kwargs)
+
+    def end_at_an_evaluation(self) -> None:
+        """Lets the run end before an evaluation that is due."""
+        self.evaluation_due = True
+        self._report.state("training")
+        assert self.model is not None
+        self.model.train()  # what is logged now is of training again
+        self.control.should_evaluate = False
+        self.control.should_log = True
+        self.control.should_training_stop = True
+
+    def _unless_ending(self) -> None:
+        if self._is_ending():
+            raise EvaluationCut
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Passes figures on, the loss as the mean over the steps since the last regular log line.
@@ -165,7 +228,9 @@ class CheckpointingTrainer(Trainer):
                 if self.state.best_model_checkpoint == str(staged):
                     self.state.best_model_checkpoint = str(final)
                     self.state.save_to_json(str(staged / TRAINER_STATE))
-                ResumeState(self._loss_sum, self._loss_since, self.plan.rows, self.figures()).write(staged)
+                ResumeState(
+                    self._loss_sum, self._loss_since, self.plan.rows, self.figures(), self.evaluation_due
+                ).write(staged)
                 commit(staged, final, run_id=self.plan.run_id, step=step)
             except BaseException:
                 shutil.rmtree(self._staging, ignore_errors=True)
@@ -173,6 +238,20 @@ class CheckpointingTrainer(Trainer):
             finally:
                 self._staging = None
             self._rotate()
+
+    def _load_best_model(self) -> None:
+        assert self.state.best_model_checkpoint is not None
+        best = Path(self.state.best_model_checkpoint)
+        found = read_complete(best)
+        if found is None or found.run_id not in self.plan.lineage or not is_of_step(best, found.step):
+            self.warn(
+                "earlier",
+                f"The best checkpoint, {best}, is gone or another run's.",
+                "The final adapters are those of the last step.",
+            )
+            return
+        super()._load_best_model()
+        self.loaded_best = found.step
 
     def _rotate(self) -> None:
         best = self.state.best_model_checkpoint
@@ -216,6 +295,35 @@ def find_best(checkpoint: Path, plan: CheckpointPlan) -> Resumed:
     return Resumed(checkpoint, None, recorded)
 
 
+def in_own_folder(resumed: Resumed, plan: CheckpointPlan) -> Resumed:
+    """The same in the run's own folder, so that whoever writes to the folder of the run before does no harm.
+
+    Raises:
+        DataError: the checkpoint to start from is gone or damaged; a best one that is so counts as lost.
+        DiskError: one could not be copied.
+    """
+    path = bring_in(resumed.path, plan.output_dir, plan.run_id)
+    if resumed.best is None:
+        return replace(resumed, path=path)
+    try:
+        return replace(resumed, path=path, best=bring_in(resumed.best, plan.output_dir, plan.run_id))
+    except DataError:
+        return Resumed(path, None, str(resumed.best))
+
+
+def is_of_step(path: Path, step: int) -> bool:
+    """Whether a checkpoint's folder has the name of this step, or had it before it was moved aside.
+
+    >>> is_of_step(Path("checkpoint-12-2"), 12), is_of_step(Path("checkpoint-12"), 1)
+    (True, False)
+    """
+    return path.name.split("-")[1:2] == [str(step)]
+
+
+class EvaluationCut(Exception):
+    """An evaluation was left out or broken off, since the run is to end."""
+
+
 class _GoingOn(TrainerCallback):
     """Mends the Trainer's state at the start of a resumed run."""
 
@@ -238,4 +346,6 @@ class _GoingOn(TrainerCallback):
                 f"The best checkpoint so far, {resumed.lost_best}, is gone.",
                 "Unless a later evaluation is better, the final adapters will be those of the last step.",
             )
+        if self._trainer.evaluation_due:
+            self._trainer.evaluate_what_is_due()
         control.should_training_stop |= state.global_step >= state.max_steps

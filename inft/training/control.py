@@ -14,14 +14,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
-from inft.errors import DiskError
+from inft.errors import DiskError, InftError
 from inft.runs import control as requests
 from inft.runs import events
-from inft.runs.control import Asker, Request
+from inft.runs.control import Request
 from inft.runs.directory import RunDirectory
+from inft.runs.endings import way_on
+from inft.runs.find import reference
 from inft.runs.jsonl import Record
+from inft.runs.saved import last_checkpoint
 
 POLL_S = 0.5
 """How often the folder of requests is looked at."""
@@ -42,8 +45,12 @@ class Told(Protocol):
     def event(self, record: Record) -> None:
         """Writes an event."""
 
-    def aborted(self, message: str) -> None:
+    def aborted(self, message: str, fix: str) -> None:
         """Writes down that the run ends now, whatever else is being written."""
+
+
+Seen: TypeAlias = tuple[int, int]
+"""What tells one request's file from the next one's: its inode and when it was written, in nanoseconds."""
 
 
 class RunControl:
@@ -58,7 +65,9 @@ class RunControl:
         self._owner = os.getpid()
         self._asked: dict[Request, str] = {}
         self._unsaid: list[tuple[Request, str]] = []
-        self._askers: dict[Request, Asker | None] = {}
+        # Between this thread and the watcher. The signal handler, which interrupts this thread, must not need it.
+        self._saving = threading.Lock()
+        self._taken: Seen | None = None
         self._deferring = True
         self._raised = float("-inf")
         self._closed = threading.Event()
@@ -70,11 +79,6 @@ class RunControl:
         """Who asked for an early end, as in "by SIGTERM"; None = nobody did."""
         return self._asked.get("stop")
 
-    @property
-    def save(self) -> str | None:
-        """Who asked for a checkpoint that is not written yet; None = nobody did."""
-        return self._asked.get("save")
-
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Takes the signals, which at first are only noted. In the main thread only, which is where they arrive."""
@@ -85,6 +89,8 @@ class RunControl:
             signal.SIGHUP: signal.SIG_IGN,
         }
         previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        # Whoever started this process may have blocked them until somebody listens.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers)
         try:
             yield
         finally:
@@ -107,7 +113,8 @@ class RunControl:
             self._watcher.join(timeout=INSIST_S)
             with suppress(DiskError):
                 self._say()
-                for request in requests.pending(self._run):
+            for request in requests.pending(self._run):
+                with suppress(DiskError):
                     requests.done(self._run, request)
 
     @contextmanager
@@ -135,19 +142,19 @@ class RunControl:
 
     def take_save(self) -> bool:
         """Whether a checkpoint is to be written now; what is asked from here on is asked anew."""
-        if self._asked.pop("save", None) is None:
-            return False
-        self._askers["save"] = requests.asker(self._run, "save")
-        return True
+        with self._saving:
+            if self._asked.pop("save", None) is None:
+                return False
+            self._taken = self._seen("save") or self._taken
+            return True
 
     def saved(self) -> None:
-        """The checkpoint that was taken on is complete."""
-        if "save" not in self._askers:
-            return
-        # Whoever asked again since then has not got their checkpoint yet.
-        if requests.asker(self._run, "save") == self._askers.pop("save"):
-            with suppress(DiskError):
-                requests.done(self._run, "save")
+        """A checkpoint is complete, and with it what was taken on."""
+        with self._saving:
+            # Whoever asked again since then has not got their checkpoint yet.
+            if self._taken is not None and self._seen("save") == self._taken:
+                with suppress(DiskError):  # what cannot be deleted is still known by `_taken`
+                    requests.done(self._run, "save")
 
     def _raise_if_stopped(self) -> None:
         if self.stop is not None:
@@ -155,7 +162,7 @@ class RunControl:
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._owner:
-            # A data worker inherits this handler. The trainer ends its workers itself: Ctrl-C is not for them.
+            # A process that some library forks inherits this handler. Who forked it ends it: Ctrl-C is not for it.
             if number == signal.SIGTERM:
                 os._exit(128 + number)
             return
@@ -183,14 +190,23 @@ class RunControl:
         pending = requests.pending(self._run)
         if "abort" in pending:
             self._abort()
-        if "save" in pending and "save" not in self._askers:
-            self._note("save", self._by("save"))
+        with self._saving:
+            save = self._seen("save")
+            if save is not None and save != self._taken:
+                self._note("save", self._by("save"))
         if "stop" in pending:
             self._note("stop", self._by("stop"))
         if self.stop is not None and not self._deferring and not self._closed.is_set():
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
         with suppress(DiskError):
             self._say()
+
+    def _seen(self, request: Request) -> Seen | None:
+        try:
+            found = (self._run.control / request).stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns
 
     def _by(self, request: Request) -> str:
         found = requests.asker(self._run, request)
@@ -207,10 +223,17 @@ class RunControl:
 
     def _abort(self) -> None:
         if self._told is not None:
-            self._told.aborted(f"Aborted {self._by('abort')}.")
+            self._told.aborted(f"Aborted {self._by('abort')}.", self._way_on())
             with suppress(DiskError):
                 requests.done(self._run, "abort")
         if os.getpgrp() == os.getpid():
             os.killpg(os.getpgrp(), signal.SIGKILL)
         # In a terminal's or a script's group there are others; our data workers end once we are gone.
         os.kill(os.getpid(), signal.SIGKILL)
+
+    def _way_on(self) -> str:
+        try:
+            last = last_checkpoint(self._run)
+            return way_on(reference(self._run), None if last is None else str(last.path))
+        except (InftError, OSError):  # an abort has to work whatever is broken
+            return ""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
 from datetime import datetime
-from itertools import count
 from pathlib import Path
 
-from inft.errors import disk_error
-from inft.runs.checkpoints import read_complete
+from inft.runs.checkpoints import read_complete, set_aside
 
 
 def set_checkpoints_aside(
@@ -30,22 +27,8 @@ def set_checkpoints_aside(
         DiskError: one could not be moved.
     """
     moving = [path for path in sorted(output_dir.glob("checkpoint-*")) if not _stays(path, lineage, up_to_step)]
-    if not moving:
-        return None
-    aside = unused(output_dir / f"earlier-{at:%Y%m%d-%H%M%S}")
-    try:
-        aside.mkdir()
-        for path in moving:
-            path.rename(aside / path.name)
-    except OSError as error:
-        raise disk_error(error, aside) from error
-    return aside
-
-
-def unused(path: Path) -> Path:
-    """`path`, or the first of `path-2`, `path-3`, ... that does not exist."""
-    names = (path if number == 1 else path.with_name(f"{path.name}-{number}") for number in count(1))
-    return next(name for name in names if not os.path.lexists(name))
+    moved = [set_aside(path, at) for path in moving]
+    return moved[-1].parent if moved else None
 
 
 def _stays(path: Path, lineage: Collection[str], up_to_step: int) -> bool:

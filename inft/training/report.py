@@ -157,7 +157,7 @@ class RunReport:
         """
         self._end("failed", error.exit_code, Cause(error.kind, error.message, error.fix, tuple(tail)))
 
-    def aborted(self, message: str) -> None:
+    def aborted(self, message: str, fix: str) -> None:
         """The run ends this moment; from another thread than the one at work, which writes nothing any more."""
         if not self._lock.acquire(timeout=ABORT_PATIENCE_S):
             return  # the disk hangs; whoever looks next tells by the processes
@@ -167,7 +167,6 @@ class RunReport:
             with suppress(DiskError):
                 self.event(events.train_end(state="stopped", global_step=self.step))
             self._aborted = True
-            fix = "`inft-tui resume` goes on from its last complete checkpoint, if it had one."
             with suppress(DiskError):
                 self._end("stopped", ExitCode.STOPPED, Cause("aborted", message, fix))
         finally:

@@ -13,8 +13,7 @@ from pathlib import Path
 import msgspec
 
 from inft.errors import disk_error
-from inft.runs.files import replace_file, sync_file, sync_folder
-from inft.training.earlier import unused
+from inft.runs.files import replace_file, sync_file, sync_folder, unused
 
 RESULT = "inft-run.json"
 """The file that says which run the adapters are of."""
@@ -26,11 +25,13 @@ class Result:
 
     Attributes:
         run_id: the run.
-        step: optimiser steps done.
+        step: optimiser steps that went into the adapters.
+        is_best: whether they are those of the best evaluation, and not of the run's last step.
     """
 
     run_id: str
     step: int
+    is_best: bool = False
 
 
 def read_result(folder: Path) -> Result | None:
@@ -102,7 +103,7 @@ def _swap(staged: Path, target: Path, *, same: bool, at: datetime) -> Path | Non
     staged.rename(target)
     sync_folder(target.parent)
     if doomed is not None:
-        shutil.rmtree(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)  # what stays, `sweep_results` finds
     return aside
 
 
@@ -118,20 +119,28 @@ def _fill(staged: Path, target: Path, *, same: bool, at: datetime) -> Path | Non
             path.rename(aside / path.name)
     # The file that names the run comes last: with it, the result is whole.
     for name in sorted(new, key=lambda name: name == RESULT):
+        doomed = None
         if (target / name).is_dir():
-            shutil.rmtree(target / name)
+            doomed = (target / name).rename(unused(target / f".deleting-{target.name}-{os.getpid()}"))
         (staged / name).replace(target / name)
+        if doomed is not None:
+            shutil.rmtree(doomed, ignore_errors=True)
     sync_folder(target)
     return aside
 
 
-def sweep_results(folder: Path) -> None:
-    """Deletes what killed runs left half written; for the holder of the folder's lock only."""
+def sweep_results(folder: Path) -> list[Path]:
+    """Deletes what killed runs left half written; for the holder of the folder's lock only.
+
+    Returns:
+        What could not be deleted: on a network disk, somebody else may have it open.
+    """
     target = folder.resolve()
-    for place, pattern in (
-        (target.parent, f".saving-*-{target.name}"),
-        (target, f".saving-*-{target.name}"),
-        (target.parent, f".deleting-{target.name}-*"),
-    ):
-        for path in place.glob(pattern):
-            shutil.rmtree(path, ignore_errors=True)
+    left = []
+    for place in (target.parent, target):
+        for pattern in (f".saving-*-{target.name}", f".deleting-{target.name}-*"):
+            for path in sorted(place.glob(pattern)):
+                shutil.rmtree(path, ignore_errors=True)
+                if path.exists():
+                    left.append(path)
+    return left

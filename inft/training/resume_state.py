@@ -46,12 +46,14 @@ class ResumeState:
         loss_since: optimiser steps done at that line.
         rows: fingerprint of the rows trained on ("train") and evaluated on ("evaluation").
         figures: what else a trainer counts, in its own words; plain JSON.
+        evaluation_due: whether the run ended at an evaluation that was left out.
     """
 
     loss_sum: float = 0.0
     loss_since: int = 0
     rows: Mapping[str, RowsFingerprint] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
+    evaluation_due: bool = False
 
     def write(self, checkpoint: Path) -> None:
         """Adds the file to a checkpoint that is being written."""
@@ -71,7 +73,8 @@ class ResumeState:
             if content["schema_version"] != SCHEMA_VERSION:
                 raise ValueError(f"its version is {content['schema_version']}")
             rows = {use: RowsFingerprint(**fingerprint) for use, fingerprint in content["rows"].items()}
-            return cls(content["loss_sum"], content["loss_since"], rows, content["figures"])
+            due = content.get("evaluation_due", False)  # older checkpoints do not say
+            return cls(content["loss_sum"], content["loss_since"], rows, content["figures"], due)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(
                 f"{path} cannot be read ({error}), so the run cannot be resumed exactly.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,9 +18,10 @@ from inft.data.encoding import IGNORE_INDEX
 from inft.data.skips import SkipLedger
 from inft.errors import DivergedError
 from inft.models.adapters import set_adapter_dtype
-from inft.training.checkpointing import CheckpointingTrainer, CheckpointPlan
+from inft.training.checkpointing import CheckpointingTrainer, CheckpointPlan, EvaluationCut
 from inft.training.meter import StepMeter
 from inft.training.report import RunReport
+from inft.training.workers import shield_workers
 
 
 class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
@@ -35,6 +36,7 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
         plan: where checkpoints go and which of them stay.
         report: is told of what is under way.
         ledger: counts rows that could not be used, and stops the run when there are too many.
+        is_ending: whether somebody wants the run to end.
         adapter_dtype: what the adapters are held in.
         callbacks: as the Trainer's.
     """
@@ -50,6 +52,7 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
         plan: CheckpointPlan,
         report: RunReport,
         ledger: SkipLedger,
+        is_ending: Callable[[], bool],
         adapter_dtype: torch.dtype,
         callbacks: Sequence[TrainerCallback],
     ) -> None:
@@ -63,6 +66,7 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
         super().__init__(
             plan=plan,
             report=report,
+            is_ending=is_ending,
             model=model,
             args=args,
             train_dataset=row_numbers(len(collator.corpus)),
@@ -143,14 +147,32 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
         super()._save_checkpoint(model, trial)
         self._meter.pause(time.perf_counter() - began)
 
+    def get_train_dataloader(self) -> Any:
+        """The batches to train on."""
+        loader: Any = super().get_train_dataloader()
+        shield_workers(loader.base_dataloader)
+        return loader
+
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
         """The evaluation's batches, made by its own collator."""
         assert self._evaluation is not None
         self.data_collator = self._evaluation
         try:
-            return super().get_eval_dataloader(eval_dataset)
+            loader: Any = super().get_eval_dataloader(eval_dataset)
         finally:
             self.data_collator = self._train_collator
+        shield_workers(loader.base_dataloader)  # accelerate only wraps the one that starts them
+        return loader
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """One evaluation; of one that was broken off, nothing is left in later figures."""
+        began = time.perf_counter()
+        try:
+            return super().evaluate(*args, **kwargs)
+        except EvaluationCut:
+            self._meter.pause(time.perf_counter() - began)
+            self._metrics["eval"].clear()
+            raise
 
     def prediction_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """One evaluation batch."""

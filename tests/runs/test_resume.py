@@ -247,9 +247,15 @@ def test_a_run_that_saved_nothing_itself_goes_on_from_its_origin(ended: RunDirec
     assert ended.run_id in found.warnings[0]
 
 
-def test_no_steps_left(config: Config, ended: RunDirectory) -> None:
+def test_at_its_last_step_a_run_has_its_adapters_left_to_write(ended: RunDirectory) -> None:
     text = ended.config_toml.read_text()
     ended.config_toml.write_text(text.replace('max_steps = "none"', "max_steps = 40"))
+    assert prepare(ended).checkpoint.step == 40
+
+
+def test_no_steps_left(config: Config, ended: RunDirectory) -> None:
+    text = ended.config_toml.read_text()
+    ended.config_toml.write_text(text.replace('max_steps = "none"', "max_steps = 30"))
     with pytest.raises(ConfigError, match="nothing is left to do"):
         prepare(ended)
 

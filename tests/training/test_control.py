@@ -156,6 +156,62 @@ def test_who_asks_while_a_checkpoint_is_being_written_gets_another(run: RunDirec
     assert saves(run) == 2
 
 
+def test_a_request_that_cannot_be_taken_away_is_honoured_once(run: RunDirectory) -> None:
+    """As in a folder of another user; here the deletion itself is refused, since tests may be run by root."""
+    denied = "from inft.errors import DiskError\nimport inft.runs.control as c\n"
+    denied += "def denied(run, request):\n    raise DiskError('not permitted', '')\nc.done = denied\n"
+    process = start(run, denied + SAVES)
+    requests.ask(run, "save")
+    wait_for(lambda: saves(run) == 1, process)
+    time.sleep(1.5)
+    assert saves(run) == 1
+    requests.ask(run, "save")
+    assert process.wait(30) == 0, run.console_log.read_text()
+    assert saves(run) == 2
+
+
+def test_a_look_during_a_save_notes_nothing_twice(run: RunDirectory) -> None:
+    """The watcher looked before the request was taken away, and notes what it saw only afterwards."""
+    slow = (
+        "by = RunControl._by\n"
+        "def slow(self, request):\n"
+        "    said = by(self, request)\n"
+        "    print('looked', flush=True)\n"
+        "    time.sleep(1)\n"
+        "    return said\n"
+        "RunControl._by = slow\n"
+        "for step in range(60):\n"
+        "    work(0.1)\n"
+        "    if control.take_save():\n"
+        "        print('saving', flush=True)\n"
+        "        control.saved()\n"
+    )
+    process = start(run, slow)
+    requests.ask(run, "save")
+    wait_for(lambda: "looked" in run.console_log.read_text(), process)
+    process.send_signal(signal.SIGUSR1)  # by which it is taken on while the watcher still works on the file
+    assert process.wait(30) == 0, run.console_log.read_text()
+    assert saves(run) == 1
+
+
+def test_blocked_signals_are_heard_once_somebody_listens(run: RunDirectory) -> None:
+    block = "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1, signal.SIGTERM])\n"
+    indented = "\n".join(" " * 12 + line for line in INTERRUPTIBLE.splitlines())
+    process = subprocess.Popen(
+        [sys.executable, "-c", block + PROGRAM.format(body=indented), str(run.path)], cwd=REPOSITORY
+    )
+    try:
+        wait_for(lambda: run.status_json.exists() and status_of(run).step > 0, process)
+        process.send_signal(signal.SIGUSR1)
+        time.sleep(1)
+        process.terminate()
+        assert process.wait(10) == 130
+    finally:
+        process.kill()
+        process.wait()
+    assert alerts(run) == [("save", "Asked to save by SIGUSR1."), ("stop", "Asked to stop by SIGTERM.")]
+
+
 def test_an_abort_ends_now_and_nothing_overwrites_it(run: RunDirectory) -> None:
     body = "import subprocess\nchild = subprocess.Popen(['sleep', '60'])\nprint('child', child.pid, flush=True)\n"
     process = start(run, body + "work()")
@@ -179,7 +235,7 @@ def test_an_abort_spares_who_merely_shares_the_group(run: RunDirectory) -> None:
     assert cause.kind == "aborted"
 
 
-def test_a_data_worker_ignores_ctrl_c_and_ends_by_sigterm(run: RunDirectory) -> None:
+def test_a_forked_process_ignores_ctrl_c_and_ends_by_sigterm(run: RunDirectory) -> None:
     body = (
         "import os\nchild = os.fork()\nif child == 0:\n    time.sleep(60)\n    os._exit(0)\n"
         "print(child, flush=True)\nprint('ended', os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)"

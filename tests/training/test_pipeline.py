@@ -92,7 +92,7 @@ def test_a_run_leaves_what_the_design_promises(
     (end,) = events_of(run, "train_end")
     saved = home.root / load_config(run.config_toml).best_model_dir
     assert (end["state"], end["best_model_dir"]) == ("finished", str(saved))
-    assert json.loads((saved / "inft-run.json").read_text()) == {"run_id": run.run_id, "step": 3}
+    assert json.loads((saved / "inft-run.json").read_text()) == {"run_id": run.run_id, "step": 3, "is_best": False}
     assert [json.dumps(event) for event in told] == [json.dumps(event) for event in events_of(run)]
 
     # The folder is enough to go on from: the processor as it was, and adapters that give the trained model's logits.
@@ -129,6 +129,7 @@ def test_an_evaluation_split_is_evaluated_and_the_best_checkpoint_wins(home: Hom
         "sft.inference_batch_size=6",
         "sft.early_stopping_patience=1",
         "sft.lr=1",  # so that it only gets worse after the first step, which has a learning rate of 0
+        "basic.sample_rows=1",
     )
     assert run_to_end(run) == 0
     evaluations = events_of(run, "eval")
@@ -141,6 +142,13 @@ def test_an_evaluation_split_is_evaluated_and_the_best_checkpoint_wins(home: Hom
     best = safetensors.torch.load_file(adapters / "best/adapter_model.safetensors")
     first = safetensors.torch.load_file(adapters / "checkpoints/checkpoint-1/adapter_model.safetensors")
     assert all(torch.equal(best[name], first[name]) for name in best)
+    assert json.loads((adapters / "best/inft-run.json").read_text()) == {
+        "run_id": run.run_id,
+        "step": 1,
+        "is_best": True,
+    }
+    assert [event["global_step"] for event in events_of(run, "sample")] == [1]
+    assert events_of(run, "train_end")[0]["global_step"] == len(losses)
 
 
 @pytest.mark.slow

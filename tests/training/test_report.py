@@ -64,7 +64,7 @@ def test_nothing_follows_the_end_of_an_aborted_run(run: RunDirectory) -> None:
 
     worker = threading.Thread(target=work)
     worker.start()
-    report.aborted("Aborted.")
+    report.aborted("Aborted.", "")
     after = run.metrics.read_bytes()
     report.finished()
     time.sleep(0.2)
@@ -81,7 +81,7 @@ def test_nothing_follows_the_end_of_an_aborted_run(run: RunDirectory) -> None:
 def test_an_abort_does_not_overwrite_another_end(run: RunDirectory) -> None:
     report = RunReport(run)
     report.finished()
-    report.aborted("Aborted.")
+    report.aborted("Aborted.", "")
     assert status_of(run).state == "finished"
 
 
@@ -98,7 +98,7 @@ def test_an_abort_waits_for_no_hanging_disk(run: RunDirectory, monkeypatch: pyte
     worker = threading.Thread(target=report.event, args=(events.stage(name="x", done=0, total=None, unit="y"),))
     worker.start()
     inside.wait(10)
-    report.aborted("Aborted.")
+    report.aborted("Aborted.", "")
     assert status_of(run).state == "starting"
     over.set()
     worker.join()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -103,5 +105,31 @@ def test_what_a_killed_run_left_half_written_is_swept(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).resolve().parents[2])
     assert done.returncode == -signal.SIGKILL
     assert names(tmp_path) == [".saving-a-best"]
-    sweep_results(best)
+    assert sweep_results(best) == []
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("as_a_whole", [True, False])
+def test_a_replaced_result_that_cannot_be_deleted_harms_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_a_whole: bool
+) -> None:
+    """As on a network disk, where somebody still reads it."""
+    best = tmp_path / "best"
+    busy = Path("/nowhere") if as_a_whole else best / "checkpoints"
+    put(best, "one", busy=busy)
+    unlink = os.unlink
+
+    def held(name: str, **kwargs: int | None) -> None:
+        if Path(name).name == "file":
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        unlink(name, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", held)
+        put(best, "two", "one", busy=busy)
+        assert content(best) == "of two"
+        (left,) = sweep_results(best)
+        assert left.name.startswith(".deleting-best-")
+    assert sweep_results(best) == []
+    assert names(tmp_path) == ["best"]
+    assert names(best) == ["adapter_model.safetensors", "inft-run.json", "sub"]

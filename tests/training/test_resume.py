@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,147 @@ def test_a_killed_or_stopped_run_goes_on_as_if_it_had_not_been(home: Home, profi
     assert 0 < step < 14
     assert figures(resumed, "log", 0) == figures(whole, "log", step), f"interrupted at {moment}, resumed at {step}"
     assert_same_adapters(adapters(home, resumed), expected)
+
+
+EVALUATED = (
+    *CURVE,
+    "data.eval_split=test",
+    "sft.eval_steps=1",
+    "sft.early_stopping_patience=30",
+    "sft.inference_batch_size=6",
+    "data.num_workers=1",
+)
+
+
+def stopped_in(method: str, step: int) -> str:
+    """Statements by which the trainer gets SIGTERM in the second call, at a step, of one of its methods."""
+    return (
+        "import os, signal, inft.training.checkpointing as c\n"
+        f"before = c.CheckpointingTrainer.{method}\n"
+        "calls = 0\n"
+        "def stopped(self, *a, **k):\n"
+        "    global calls\n"
+        f"    calls += self.state.global_step == {step}\n"
+        "    if calls == 2: os.kill(os.getpid(), signal.SIGTERM)\n"
+        f"    return before(self, *a, **k)\n"
+        f"c.CheckpointingTrainer.{method} = stopped\n"
+    )
+
+
+class TestEvaluations:
+    """They neither shape the curve nor hold up an end."""
+
+    @pytest.mark.slow
+    def test_how_often_a_run_evaluates_does_not_shape_its_curve(self, home: Home) -> None:
+        often = home.create("demo_llama", *EVALUATED)
+        seldom = home.create("demo_llama", *EVALUATED, "sft.eval_steps=3", "sft.save_steps=3")
+        assert run_to_end(often) == run_to_end(seldom) == 0
+        assert figures(often, "log", 0) == figures(seldom, "log", 0)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(
+        ("method", "at", "step", "evaluated"),
+        [
+            ("training_step", 2, 3, 2),  # before the evaluation
+            ("prediction_step", 3, 3, 2),  # in it
+            ("prediction_step", 9, 9, 8),  # in the last one, after which nothing would be left to train
+        ],
+        ids=["due", "running", "last"],
+    )
+    def test_one_that_a_stop_cuts_short_is_made_up_for(
+        self, home: Home, method: str, at: int, step: int, evaluated: int
+    ) -> None:
+        whole = home.create("demo_llama", *EVALUATED)
+        assert run_to_end(whole) == 0
+        expected = adapters(home, whole)
+        broken = home.create("demo_llama", *EVALUATED)
+        assert home.trainer(broken, prelude=stopped_in(method, at)).wait(120) == 130, broken.console_log.read_text()
+        assert figures(broken, "eval", 0) == figures(whole, "eval", 0)[:evaluated]
+        assert [event["global_step"] for event in events_of(broken, "checkpoint")] == list(range(1, step + 1))
+        assert status_of(broken).state == "stopped"
+        # The first run that goes on is stopped in the evaluation that it has to make up for.
+        again = home.resume(broken, checkpoint_of(home, broken, step))
+        assert home.trainer(again, prelude=stopped_in("prediction_step", step)).wait(120) == 130
+        assert status_of(again).state == "stopped"
+        assert (events_of(again, "eval"), events_of(again, "log")) == ([], [])
+        resumed = home.resume(again, checkpoint_of(home, broken, step))
+        assert run_to_end(resumed) == 0
+        assert figures(resumed, "eval", 0) == figures(whole, "eval", evaluated)
+        assert figures(resumed, "log", 0) == figures(whole, "log", step)
+        assert_same_adapters(adapters(home, resumed), expected)
+
+    @pytest.mark.slow
+    def test_one_that_is_made_up_for_can_be_the_best(self, home: Home) -> None:
+        settings = (*EVALUATED, "sft.lr=1")  # it only gets worse after the first step
+        broken = home.create("demo_aya", *settings)
+        assert home.trainer(broken, prelude=stopped_in("prediction_step", 1)).wait(120) == 130
+        first = checkpoint_of(home, broken, 1)
+        expected = safetensors.torch.load_file(first.path / "adapter_model.safetensors")
+        resumed = home.resume(broken, first, "sft.max_steps=4")
+        assert run_to_end(resumed) == 0
+        assert_same_adapters(adapters(home, resumed), expected)
+
+
+@pytest.mark.slow
+def test_a_stop_during_a_save_takes_no_step_more(home: Home) -> None:
+    run = home.create("demo_llama", *CURVE)
+    once = stopped_in("_save_checkpoint", 3).replace("calls == 2", "calls == 1")
+    assert home.trainer(run, prelude=once).wait(120) == 130
+    assert status_of(run).step == 3
+    assert [event["global_step"] for event in events_of(run, "checkpoint")] == [1, 2, 3]
+
+
+class TestTheBestOfTheRunBefore:
+    """It is this run's lineage's, or it is not taken."""
+
+    SETTINGS = (
+        *CURVE,
+        "data.eval_split=test",
+        "sft.eval_steps=1",
+        "sft.early_stopping_patience=30",
+        "sft.lr=1",  # it only gets worse after the first step
+        "sft.max_steps=5",
+    )
+
+    @pytest.mark.slow
+    def test_is_safe_from_what_happens_in_a_folder_that_the_run_does_not_hold(self, home: Home) -> None:
+        before = home.create("demo_llama", *self.SETTINGS)
+        assert run_to_end(before) == 0
+        config = load_config(before.config_toml)
+        best = safetensors.torch.load_file(checkpoint_of(home, before, 1).path / "adapter_model.safetensors")
+        resumed = home.resume(before, checkpoint_of(home, before, 3), f"{config.output_dir_key}=outputs/elsewhere")
+
+        def gone(event: dict[str, object]) -> None:
+            if event["event"] == "train_begin":
+                shutil.rmtree(home.root / config.output_dir)
+
+        assert run_to_end(resumed, [gone]) == 0
+        assert figures(resumed, "log", 0) == figures(before, "log", 3)
+        assert_same_adapters(adapters(home, resumed), best)
+        own = complete_checkpoints(home.root / "outputs/elsewhere")
+        assert [(found.step, found.run_id) for found in own] == [
+            (1, before.run_id),
+            (3, before.run_id),
+            (4, resumed.run_id),
+            (5, resumed.run_id),
+        ]
+
+    @pytest.mark.slow
+    def test_is_not_taken_from_a_stranger(self, home: Home) -> None:
+        run = home.create("demo_llama", *self.SETTINGS)
+        output_dir = home.root / load_config(run.config_toml).output_dir
+
+        def replaced(event: dict[str, object]) -> None:
+            if event["event"] == "checkpoint" and event["global_step"] == 5:
+                manifest = output_dir / "checkpoint-1/inft-checkpoint.json"
+                manifest.write_text(manifest.read_text().replace(run.run_id, "stranger"))
+
+        assert run_to_end(run, [replaced]) == 0
+        last = safetensors.torch.load_file(checkpoint_of(home, run, 5).path / "adapter_model.safetensors")
+        assert_same_adapters(adapters(home, run), last)
+        assert any("gone or another run's" in str(event["message"]) for event in events_of(run, "alert"))
+        result = home.root / load_config(run.config_toml).best_model_dir / "inft-run.json"
+        assert json.loads(result.read_text())["step"] == 5
 
 
 class TestRefusals:

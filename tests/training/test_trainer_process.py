@@ -88,14 +88,55 @@ def test_a_stop_while_libraries_load_is_honoured_at_once(home: Home, tmp_path: P
     assert requests.pending(run) == frozenset()
 
 
-def test_a_stop_does_not_wait_for_the_threads_of_a_download(home: Home, tmp_path: Path) -> None:
+LINGERING = (
+    "import atexit, threading, time\n"
+    "threading.Thread(target=time.sleep, args=(60,)).start()\n"
+    "atexit.register(print, 'the last figures were sent')\n"
+)
+"""What a download or a tracking service leaves behind."""
+
+
+def test_a_stop_waits_for_no_thread_of_a_library(home: Home, tmp_path: Path) -> None:
     run = home.create("demo_llama")
-    threads = "import threading, time; threading.Thread(target=time.sleep, args=(60,)).start(); time.sleep(60)"
-    process = home.trainer(run, prelude=with_torch(tmp_path / "slow", threads))
+    process = home.trainer(run, prelude=with_torch(tmp_path / "slow", LINGERING + "time.sleep(60)"))
     wait_for(run.status_json.exists, process)
     time.sleep(0.5)
     process.terminate()
     assert process.wait(10) == 130
+
+
+def test_a_failed_run_waits_for_no_thread_and_lets_trackers_finish(home: Home, tmp_path: Path) -> None:
+    run = home.create("demo_llama")
+    process = home.trainer(run, prelude=with_torch(tmp_path / "broken", LINGERING + "raise ImportError('no torch')"))
+    assert process.wait(15) == 3
+    assert "the last figures were sent" in run.console_log.read_text()
+
+
+def test_a_tracker_that_hangs_at_exit_is_left_behind(home: Home, tmp_path: Path) -> None:
+    run = home.create("demo_llama")
+    hangs = "import atexit, time\natexit.register(time.sleep, 60)\nraise ImportError('no torch')"
+    prelude = with_torch(tmp_path / "broken", hangs)
+    process = home.trainer(run, prelude=f"{prelude}\nimport inft.training.leaving as l\nl.LAST_WORDS_S = 1")
+    assert process.wait(15) == 3
+
+
+@pytest.mark.slow
+def test_a_finished_run_waits_for_no_thread_of_a_library(home: Home) -> None:
+    run = home.create("demo_llama", "data.num_workers=1")
+    process = home.trainer(run, prelude=LINGERING)
+    wait_for(lambda: run.metrics.exists() and len(events_of(run, "train_end")) == 1, process)
+    assert process.wait(15) == 0
+    assert "the last figures were sent" in run.console_log.read_text()
+
+
+def test_a_run_that_cannot_even_be_recorded_says_why(home: Home) -> None:
+    run = home.create("demo_llama")
+    run.reserve.mkdir()
+    assert home.trainer(run).wait(15) == 7
+    assert str(run.reserve) in run.console_log.read_text()
+    status = status_of(run)
+    assert status.cause is not None
+    assert (status.state, status.exit_code, status.cause.kind) == ("failed", 7, "disk")
 
 
 def test_the_supervisors_word_is_waited_for_and_its_pid_kept(home: Home, tmp_path: Path) -> None:
@@ -174,6 +215,31 @@ def test_a_killed_data_worker_is_taken_for_the_out_of_memory_killers_work(home: 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("resumed", [False, True], ids=["fresh", "resumed"])
+def test_a_signal_to_every_process_of_a_run_stops_it_with_a_checkpoint(home: Home, resumed: bool) -> None:
+    """As `systemctl stop`, a shutdown or a scheduler sends it; the data workers get it, too."""
+    run = home.create("demo_llama", *ENDLESS, "data.num_workers=2", "sft.save_steps=3")
+    if resumed:
+        process = home.trainer(run)
+        wait_for(lambda: len(events_of(run, "checkpoint")) >= 1, process)
+        process.kill()
+        process.wait(10)
+        at = complete_checkpoints(home.root / "outputs/demo_llama/checkpoints")[-1]
+        run = home.resume(run, at, "sft.save_steps=100000")
+    process = home.trainer(run, prelude=announced_steps(1))
+    wait_for(lambda: run.metrics.exists() and len(events_of(run, "log")) >= 2, process)
+    assert len(psutil.Process(process.pid).children()) >= 2
+    os.killpg(process.pid, signal.SIGTERM)
+    time.sleep(0.3)
+    os.killpg(process.pid, signal.SIGTERM)
+    assert process.wait(60) == 130, run.console_log.read_text()
+    status = status_of(run)
+    assert (status.state, status.exit_code) == ("stopped", 130)
+    last = complete_checkpoints(home.root / "outputs/demo_llama/checkpoints")[-1]
+    assert (last.run_id, last.step) == (run.run_id, status.step)
+
+
+@pytest.mark.slow
 def test_an_abort_of_a_training_run_leaves_its_checkpoints(home: Home) -> None:
     run = home.create("demo_llama", *ENDLESS, "sft.save_steps=2", "data.num_workers=2")
     process = home.trainer(run)
@@ -183,7 +249,8 @@ def test_an_abort_of_a_training_run_leaves_its_checkpoints(home: Home) -> None:
     status = status_of(run)
     assert status.cause is not None
     assert (status.state, status.exit_code, status.cause.kind) == ("stopped", 130, "aborted")
-    assert complete_checkpoints(home.root / "outputs/demo_llama/checkpoints")
+    last = complete_checkpoints(home.root / "outputs/demo_llama/checkpoints")[-1]
+    assert status.cause.fix == f"`inft-tui resume {run.run_id}` goes on from its last complete checkpoint, {last.path}."
 
 
 @pytest.mark.slow
@@ -320,7 +387,8 @@ class TestFullDisk:
         assert [found.step for found in whole] == list(range(1, len(whole) + 1))
         assert [event["global_step"] for event in events_of(run, "checkpoint")] == [found.step for found in whole]
         assert whole, "not even one fitted"
-        assert sorted(path.name for path in results.iterdir()) == [found.path.name for found in whole]
+        left = {path.name for path in results.iterdir()} - {".inft.lock"}
+        assert left == {found.path.name for found in whole}
 
 
 REPOSITORY = Path(__file__).resolve().parents[2]
