@@ -143,6 +143,7 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
             if control.stop is not None:
                 break  # everything is saved; only captions to look at are missing
             report.sample(record)
+    control.say()
     end: events.EndState = "stopped" if cut_short else "finished"
     report.event(
         events.train_end(state=end, global_step=last, elapsed_sec=meter.elapsed_sec, best_model_dir=str(best_model_dir))

@@ -145,6 +145,7 @@ def _record_stop(report: RunReport, control: RunControl) -> ExitCode:
     """Writes down that the run was stopped where nothing was under way that could be saved."""
     traceback.print_exc()
     with suppress(DiskError):
+        control.say()
         report.event(events.train_end(state="stopped", global_step=report.step))
     with suppress(DiskError):
         report.stopped(f"Stopped {control.stop or 'by Ctrl-C'} outside of training, with nothing to save.", "")
@@ -157,11 +158,13 @@ def _record_failure(report: RunReport, error: Exception, run: RunDirectory) -> E
     cause = _named(error, run)
     unexplained = cause.kind == InftError.kind
     lines = [line for part in traceback.format_exception(error) for line in part.splitlines() if line.strip()]
-    with suppress(DiskError):
-        report.failed(cause, lines[-LINES:] if unexplained else ())
+    report.make_room()
+    # The status comes last: whoever follows the run reads no further once that says that it is over.
     with suppress(DiskError):
         report.event(events.alert(level="error", kind=cause.kind, message=cause.message, fix=cause.fix))
         report.event(events.train_end(state="failed", global_step=report.step))
+    with suppress(DiskError):
+        report.failed(cause, lines[-LINES:] if unexplained else ())
     return cause.exit_code
 
 

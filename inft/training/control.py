@@ -65,6 +65,7 @@ class RunControl:
         self._owner = os.getpid()
         self._asked: dict[Request, str] = {}
         self._unsaid: list[tuple[Request, str]] = []
+        self._saying = threading.Lock()
         # Between this thread and the watcher. The signal handler, which interrupts this thread, must not need it.
         self._saving = threading.Lock()
         self._taken: Seen | None = None
@@ -112,7 +113,7 @@ class RunControl:
             self._closed.set()
             self._watcher.join(timeout=INSIST_S)
             with suppress(DiskError):
-                self._say()
+                self.say()
             for request in requests.pending(self._run):
                 with suppress(DiskError):
                     requests.done(self._run, request)
@@ -160,6 +161,18 @@ class RunControl:
         if self.stop is not None:
             raise KeyboardInterrupt
 
+    def say(self) -> None:
+        """Lets everybody know at once what was asked for; otherwise it takes up to `POLL_S`.
+
+        Raises:
+            DiskError: the log cannot be written.
+        """
+        with self._saying:
+            while self._unsaid and self._told is not None:
+                request, by = self._unsaid.pop(0)
+                message = f"Asked to {request} {by}."
+                self._told.event(events.alert(level="info", kind=request, message=message, fix=_PLANS[request]))
+
     def _signalled(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._owner:
             # A process that some library forks inherits this handler. Who forked it ends it: Ctrl-C is not for it.
@@ -199,7 +212,7 @@ class RunControl:
         if self.stop is not None and not self._deferring and not self._closed.is_set():
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
         with suppress(DiskError):
-            self._say()
+            self.say()
 
     def _seen(self, request: Request) -> Seen | None:
         try:
@@ -214,12 +227,6 @@ class RunControl:
             return "by a file in control/"
         user = f"{found.user} on " if found.user else ""
         return f"by {user}{found.host} (process {found.pid})"
-
-    def _say(self) -> None:
-        while self._unsaid and self._told is not None:
-            request, by = self._unsaid.pop(0)
-            message = f"Asked to {request} {by}."
-            self._told.event(events.alert(level="info", kind=request, message=message, fix=_PLANS[request]))
 
     def _abort(self) -> None:
         if self._told is not None:

@@ -121,13 +121,13 @@ class RunReport:
             self._holding = False
 
     def event(self, record: Record) -> None:
-        """Writes an event, then lets the listeners know.
+        """Writes an event, then lets the listeners know. Nothing follows the end: who reads the run stops there.
 
         Raises:
             DiskError: it could not be written, and nothing outlives the log.
         """
         with self._lock:
-            if self._aborted:
+            if self._aborted or self._status.is_final:
                 return
             self._write(lambda: self._metrics.write(record))
             for listener in self._listeners:
@@ -171,6 +171,10 @@ class RunReport:
                 self._end("stopped", ExitCode.STOPPED, Cause("aborted", message, fix))
         finally:
             self._lock.release()
+
+    def make_room(self) -> None:
+        """Gives up the room that was held back for the end, which is now to be told."""
+        self._reserve.release()
 
     def close(self) -> None:
         """Closes the files."""

@@ -14,6 +14,7 @@ import msgspec
 
 from inft.errors import disk_error
 from inft.runs.files import replace_file, sync_file, sync_folder, unused
+from inft.runs.locks import INSIDE
 
 RESULT = "inft-run.json"
 """The file that says which run the adapters are of."""
@@ -100,7 +101,12 @@ def _swap(staged: Path, target: Path, *, same: bool, at: datetime) -> Path | Non
             doomed = target.rename(unused(target.with_name(f".deleting-{target.name}-{os.getpid()}")))
         else:
             aside = target.rename(unused(target.with_name(f"{target.name}-earlier-{at:%Y%m%d-%H%M%S}")))
-    staged.rename(target)
+    try:
+        staged.rename(target)
+    except OSError:
+        if (before := doomed or aside) is not None:
+            before.rename(target)
+        raise
     sync_folder(target.parent)
     if doomed is not None:
         shutil.rmtree(doomed, ignore_errors=True)  # what stays, `sweep_results` finds
@@ -110,7 +116,7 @@ def _swap(staged: Path, target: Path, *, same: bool, at: datetime) -> Path | Non
 def _fill(staged: Path, target: Path, *, same: bool, at: datetime) -> Path | None:
     """Moves what is in `staged` into `target`, which itself cannot be moved (a mount, or checkpoints lie in it)."""
     new = sorted(path.name for path in staged.iterdir())
-    old = [path for path in target.iterdir() if path.is_file() or path.name in new]
+    old = [path for path in target.iterdir() if path.name != INSIDE and (path.is_file() or path.name in new)]
     aside = None
     if old and not same:
         aside = unused(target / f"earlier-{at:%Y%m%d-%H%M%S}")
@@ -132,10 +138,13 @@ def _fill(staged: Path, target: Path, *, same: bool, at: datetime) -> Path | Non
 def sweep_results(folder: Path) -> list[Path]:
     """Deletes what killed runs left half written; for the holder of the folder's lock only.
 
+    Where a run was killed between giving the old result away and giving the new one its name, it does the latter.
+
     Returns:
         What could not be deleted: on a network disk, somebody else may have it open.
     """
     target = folder.resolve()
+    _finish_swap(target)
     left = []
     for place in (target.parent, target):
         for pattern in (f".saving-*-{target.name}", f".deleting-{target.name}-*"):
@@ -144,3 +153,12 @@ def sweep_results(folder: Path) -> list[Path]:
                 if path.exists():
                     left.append(path)
     return left
+
+
+def _finish_swap(target: Path) -> None:
+    """Gives the newest whole result that lies beside `target` its name, if nothing has it."""
+    for pattern in (f".saving-*-{target.name}", f".deleting-{target.name}-*"):
+        whole = [path for path in target.parent.glob(pattern) if read_result(path) is not None]
+        if whole and not os.path.lexists(target):
+            with suppress(OSError):
+                max(whole, key=lambda path: path.stat().st_mtime).rename(target)

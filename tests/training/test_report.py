@@ -52,6 +52,23 @@ def test_a_stage_tells_its_start_and_end_however_short_it_was(run: RunDirectory)
     assert [event["done"] for event in events_of(run, "stage")] == [0, 1, 0, 1]
 
 
+def test_nothing_is_said_after_the_end(run: RunDirectory) -> None:
+    report = RunReport(run)
+    report.event(events.train_end(state="finished", global_step=3))
+    report.finished()
+    report.event(events.alert(level="info", kind="stop", message="Asked to stop.", fix=""))
+    assert [event["event"] for event in events_of(run)] == ["train_end"]
+
+
+def test_the_status_is_a_failed_runs_last_word(home: Home) -> None:
+    run = home.create("demo_llama")
+    run.config_toml.write_text("not TOML")
+    told: list[tuple[object, bool]] = []
+    assert run_to_end(run, [lambda event: told.append((event["event"], status_of(run).is_final))]) == 2
+    assert told == [("alert", False), ("train_end", False)]
+    assert status_of(run).state == "failed"
+
+
 def test_nothing_follows_the_end_of_an_aborted_run(run: RunDirectory) -> None:
     report = RunReport(run)
     ended = threading.Event()

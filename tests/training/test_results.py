@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from inft.errors import DiskError
+from inft.runs.locks import INSIDE
 from inft.training.results import Result, put_result, read_result, sweep_results
 
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -107,6 +108,29 @@ def test_what_a_killed_run_left_half_written_is_swept(tmp_path: Path) -> None:
     assert names(tmp_path) == [".saving-a-best"]
     assert sweep_results(best) == []
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("whole", ["new", "old"])
+def test_a_run_killed_between_the_two_renames_loses_neither_result(tmp_path: Path, whole: str) -> None:
+    """Only one of the names is free at a time; the next start gives it to whatever is whole."""
+    best = tmp_path / "best"
+    put(best, "one")
+    best.rename(tmp_path / ".deleting-best-77")
+    put(best, "two", "one")
+    best.rename(tmp_path / ".saving-two-best")
+    if whole == "old":
+        (tmp_path / ".saving-two-best/inft-run.json").unlink()
+    assert sweep_results(best) == []
+    assert content(best) == ("of two" if whole == "new" else "of one")
+    assert names(tmp_path) == ["best"]
+
+
+def test_a_lock_that_lies_in_the_folder_stays_there(tmp_path: Path) -> None:
+    best = tmp_path / "best"
+    put(best, "one", busy=best / "checkpoints")
+    (best / INSIDE).touch()
+    put(best, "other", busy=best / "checkpoints")
+    assert (best / INSIDE).exists()
 
 
 @pytest.mark.parametrize("as_a_whole", [True, False])

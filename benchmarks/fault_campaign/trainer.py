@@ -1,0 +1,128 @@
+"""The stand-in trainer of the fault campaign: the real `inft.trainer` and `inft.pipeline` on a model of 17 numbers.
+
+Everything that a fault could break is the real thing: process, control, report, callbacks, checkpoints, results,
+resume. Only corpus, model and the trainer's own batches are replaced, so that a run takes a second.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+from transformers import TrainerCallback
+from trl import SFTConfig
+
+from inft import pipeline
+from inft.data.skips import SkipLedger
+from inft.models.adapters import TrainableRow, TrainableTable
+from inft.training.checkpointing import CheckpointingTrainer, CheckpointPlan
+from inft.training.meter import StepMeter
+from inft.training.report import RunReport
+from inft.training.resume_state import RowsFingerprint
+
+ROWS = 100
+MICRO_BATCH_S = 0.004
+"""How long a micro-batch takes at least, so that a fault can fall into any part of a step."""
+
+WEIGHTS = "weights.pt"
+
+
+class Points(Dataset[dict[str, torch.Tensor]]):
+    """Points of a plane with noise, the same ones every time."""
+
+    def __init__(self) -> None:
+        luck = torch.Generator().manual_seed(7)
+        self._x = torch.randn(ROWS, 16, generator=luck)
+        self._y = self._x.sum(dim=1) + torch.randn(ROWS, generator=luck)
+
+    def __len__(self) -> int:
+        return ROWS
+
+    def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
+        return {"x": self._x[number], "y": self._y[number]}
+
+
+class Regression(nn.Module):
+    """A linear regression with dropout, whose curve only a run with the right random numbers follows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(0.2)
+        self.linear = nn.Linear(16, 1)
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The loss of a batch."""
+        time.sleep(MICRO_BATCH_S)
+        guess = self.linear(self.dropout(x)).squeeze(-1)
+        return {"loss": nn.functional.mse_loss(guess, y)}
+
+
+class PointTrainer(CheckpointingTrainer):
+    """Stands in the place of `CaptionTrainer`."""
+
+    def __init__(
+        self,
+        *,
+        model: nn.Module,
+        args: SFTConfig,
+        collator: object,
+        evaluation: object,
+        meter: StepMeter,
+        plan: CheckpointPlan,
+        report: RunReport,
+        ledger: SkipLedger,
+        adapter_dtype: torch.dtype,
+        is_ending: Callable[[], bool],
+        callbacks: Sequence[TrainerCallback],
+    ) -> None:
+        self._meter = meter
+        super().__init__(
+            plan=plan,
+            report=report,
+            is_ending=is_ending,
+            model=model,
+            args=args,
+            train_dataset=Points(),
+            callbacks=list(callbacks),
+        )
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[dict[str, Any]], num_batches: int, device: torch.device
+    ) -> tuple[list[dict[str, Any]], torch.Tensor | int | None]:
+        """The micro-batches of one optimiser step."""
+        batches, count = super().get_batch_samples(epoch_iterator, num_batches, device)
+        rows = sum(len(batch["x"]) for batch in batches)
+        self._meter.batches(0.0, rows=rows, tokens=rows, supervised=rows)
+        return batches, count
+
+
+def table() -> TrainableTable:
+    return TrainableTable((TrainableRow("other", 1, 17),), 17, ())
+
+
+def save(model: nn.Module, collator: object, folder: Path) -> None:
+    torch.save(model.state_dict(), folder / WEIGHTS)
+
+
+def make_small() -> None:
+    """Replaces corpus and model in this process's pipeline."""
+    small: dict[str, Any] = {
+        "select": lambda *_: range(ROWS),
+        "fingerprint": lambda rows: RowsFingerprint(len(rows), "points"),
+        "fetch": lambda *_: None,
+        "build_collator": lambda *_: SimpleNamespace(corpus=range(ROWS)),
+        "check_supervision": lambda _: None,
+        "build_model": lambda *_: (Regression(), table()),
+        "CaptionTrainer": PointTrainer,
+        "save": save,
+        "captions": lambda *_: (),
+    }
+    for name, replacement in small.items():
+        assert name in vars(pipeline), f"inft.pipeline has no {name}"
+        setattr(pipeline, name, replacement)
