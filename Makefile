@@ -5,7 +5,7 @@
 
 PYTHON ?= python3
 PROFILE ?= demo_aya
-JOBS ?= 2
+JOBS ?= 3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
 
@@ -14,7 +14,8 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraint
 demo: .venv/.train
 	$(BIN)/inft-tui --headless --profile $(PROFILE)
 
-# One thread a process: several test processes with a pool of threads each are slower than without.
+# One thread a process: several test processes with a pool of threads each are slower than without. One process more
+# than the two cores of a small machine, since many tests wait for processes, signals and clocks.
 test: .venv/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 

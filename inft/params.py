@@ -277,7 +277,7 @@ class SFTParams:
         Meta(
             ge=1,
             description="Optimiser steps between evaluations, when data.eval_split is set.",
-            extra={"unit": "steps"},
+            extra={"unit": "steps", "curve": False},
         ),
     ] = 500
     load_best_model_at_end: Annotated[

@@ -165,7 +165,7 @@ def test_training_goes_on_when_its_terminal_hangs_up(tmp_path: Path, cache: Path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("closed", ["<&-", "<&- >&- 2>&-", "| true"])
+@pytest.mark.parametrize("closed", ["<&- >&- 2>&-", "| true"])
 def test_closed_streams_are_no_reason_to_fail(tmp_path: Path, cache: Path, closed: str) -> None:
     settings = " ".join(f"--set={setting}" for setting in TINY)
     # A pipe's reader may be gone before the run is: the shell waits for both.

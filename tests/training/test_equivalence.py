@@ -104,6 +104,7 @@ def one_step(home: Home, profile: str, micro: int, accumulation: int) -> tuple[f
         report=built.report,
         ledger=SkipLedger(),
         adapter_dtype=torch.float32,
+        is_ending=lambda: False,
         callbacks=[keep],
     )
     trainer.train()

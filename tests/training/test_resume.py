@@ -128,7 +128,7 @@ def test_early_stopping_goes_on_counting_and_the_best_of_the_run_before_wins(hom
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("profile", "how"),
-    [("demo_llama", "kill"), ("demo_aya", "kill"), ("demo_aya", "stop"), ("demo_llama", "save")],
+    [("demo_llama", "kill"), ("demo_aya", "stop"), ("demo_llama", "save")],  # the fourth is in tests/end_to_end
 )
 def test_a_killed_or_stopped_run_goes_on_as_if_it_had_not_been(home: Home, profile: str, how: str) -> None:
     settings = (*CURVE[1:2], *CURVE[4:], "sft.max_steps=14", "data.num_workers=1")
