@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.fault_campaign.kinds import KINDS, Ask, Fault, Moment, Signal, draw
 
-FAULTS = 12
+FAULTS = 10
 
 
 @pytest.mark.slow
