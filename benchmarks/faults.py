@@ -37,7 +37,7 @@ from benchmarks.fault_campaign.kernel import adopt_orphans, mounting_is_allowed
 from benchmarks.fault_campaign.kinds import Fault, draw
 from benchmarks.fault_campaign.scenario import Reference, Result, befall, undisturbed
 from benchmarks.fault_campaign.trainer import make_small
-from inft.runs import inspect
+from inft.runs import condition
 
 COUNTED = ("lines_lost", "wrongly_reported", "checkpoints_lost", "curves_off", "orphans", "others")
 GRACE_S = 1.0
@@ -132,7 +132,7 @@ def _work(work: Callable[[], Result | Reference], pipe: int) -> NoReturn:
         os.setsid()
         signal.alarm(LONGEST_FAULT_S)
         adopt_orphans()
-        inspect.START_GRACE_S = GRACE_S
+        condition.START_GRACE_S = GRACE_S
         make_small()
         try:
             told = asdict(work())

@@ -14,10 +14,10 @@ import msgspec
 
 from inft.errors import DiskError, ExitCode
 from inft.project import inside, project_root
+from inft.runs.condition import Condition
 from inft.runs.directory import RunDirectory
 from inft.runs.find import reference
 from inft.runs.follow import follow
-from inft.runs.inspect import Condition
 from inft.runs.narrate import narrate
 from inft.runs.redact import redact
 from inft.runs.visible import visible

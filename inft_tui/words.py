@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from inft.runs.clock import utc_now
-from inft.runs.inspect import Condition
+from inft.runs.condition import Condition
 from inft.runs.jsonl import NONFINITE, Record
 from inft.runs.narrate import narrate, number
 from inft.runs.quantities import duration, figure

@@ -16,8 +16,8 @@ from safetensors.torch import load_file
 from benchmarks.fault_campaign.kinds import Fault
 from inft.errors import InftError
 from inft.runs.checkpoints import Checkpoint, complete_checkpoints, incomplete_checkpoints, verify
+from inft.runs.condition import Condition
 from inft.runs.directory import RunDirectory
-from inft.runs.inspect import Condition
 
 
 @dataclass

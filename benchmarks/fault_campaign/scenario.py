@@ -42,9 +42,12 @@ from benchmarks.fault_campaign.kinds import (
 from benchmarks.fault_campaign.processes import Launched, is_running, launch
 from inft.errors import InftError
 from inft.profiles import resolve, to_toml
-from inft.runs import control, inspect
+from inft.runs import condition as verdict
+from inft.runs import control
 from inft.runs.checkpoints import MANIFEST, newest
+from inft.runs.condition import Condition
 from inft.runs.directory import Origin, RunDirectory, create_run
+from inft.runs.inspect import inspect
 from inft.runs.locks import OutputLocks
 from inft.runs.resume import prepare
 
@@ -157,7 +160,7 @@ def befall(fault: Fault, reference: Reference, root: Path) -> Result:
     damaged = damage_newest(first.run, home, fault.damage) if fault.damage is not None else None
     first.check(findings, damaged=damaged)
     check_curve(first.run, reference.curve, findings)
-    if inspect.inspect(first.run).state == "finished":
+    if inspect(first.run).state == "finished":
         compare_weights(home, reference, findings)
     else:
         result.resumed = go_on(first, reference, findings, damaged)
@@ -326,7 +329,7 @@ class Watch:
             return  # it would be the same again
         before = self._facts()
         try:
-            condition = inspect.inspect(self.run)
+            condition = inspect(self.run)
         except InftError as error:
             if not self.fault.spoils_disk:
                 findings.wrongly_reported.append(f"{self.run.run_id} cannot be looked at: {error}")
@@ -344,7 +347,7 @@ class Watch:
             wrong.append(f"{name}: it has not ended")
         anybody = any(before)
         self._silent_since = None if anybody else self._silent_since or now
-        if not anybody and condition.alive and now - (self._silent_since or now) > inspect.START_GRACE_S + 0.5:
+        if not anybody and condition.alive and now - (self._silent_since or now) > verdict.START_GRACE_S + 0.5:
             wrong.append(f"{name}: nobody works on it")
         if condition.alive and condition.pids.supervisor is not None:
             if before[1] and supervisor and not condition.supervised:
@@ -352,10 +355,10 @@ class Watch:
             if not before[1] and condition.supervised:
                 wrong.append(f"{name}: its supervisor is dead")
         self._check_stalling(condition, name, wrong, now)
-        if self._are_folders_free() and inspect.inspect(self.run).training:
+        if self._are_folders_free() and inspect(self.run).training:
             findings.others.append(f"{self.run.run_id}: another run could start in its folders while its trainer works")
 
-    def _check_stalling(self, condition: inspect.Condition, name: str, wrong: list[str], now: float) -> None:
+    def _check_stalling(self, condition: Condition, name: str, wrong: list[str], now: float) -> None:
         paused = 0.0 if self._paused_since is None else now - self._paused_since
         if condition.stalled_sec is not None and self.fault.stall_sec >= 300:
             wrong.append(f"{name}: it is not stalled")
@@ -378,18 +381,18 @@ class Watch:
             self._ended[pid] = os.waitstatus_to_exitcode(status)
 
     def _give_up(self, findings: Findings) -> None:
-        condition = inspect.inspect(self.run)
+        condition = inspect(self.run)
         left = [who for who in ("trainer", "supervisor", "follower") if self._pid(who) is not None]
         findings.orphans.append(f"{self.run.run_id}: {left} still run after {LONGEST_S:g} s ({condition})")
         _signal([pid for who in left if (pid := self._pid(who)) is not None], signal.SIGKILL)
         time.sleep(0.5)
         self._collect()
 
-    def _condition_of_the_end(self) -> inspect.Condition:
-        condition = inspect.inspect(self.run)
+    def _condition_of_the_end(self) -> Condition:
+        condition = inspect(self.run)
         if condition.alive:  # as long as it may only just be starting
-            time.sleep(inspect.START_GRACE_S + 0.2)
-            condition = inspect.inspect(self.run)
+            time.sleep(verdict.START_GRACE_S + 0.2)
+            condition = inspect(self.run)
         return condition
 
     def _may_be_dead(self, who: Who) -> bool:

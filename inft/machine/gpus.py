@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
-GIB = float(1 << 30)
+from inft.machine.units import GIB
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-GIB = float(1 << 30)
+from inft.machine.units import GIB
 
 _SHARED_MEMORY = Path("/dev/shm")
 

@@ -34,10 +34,15 @@ def last_lines(path: Path, count: int = LINES) -> tuple[str, ...]:
     return tuple(line for line in shown if line)[-count:]
 
 
-def _shown(line: bytes) -> str:
+def last_drawn(line: bytes) -> str:
+    """The text of a line, tokens redacted, but not yet safe to show.
+
+    Of a progress bar, which draws over itself with carriage returns, a terminal would show only the last state.
+    """
     drawn = [state for state in line.split(b"\r") if state.strip()]
-    if not drawn:
-        return ""
-    text = redact(drawn[-1].decode("utf-8", "backslashreplace").rstrip())
-    cut = text if len(text) <= _LONGEST_LINE else text[:_LONGEST_LINE] + " ..."
-    return visible(cut)
+    return redact(drawn[-1].decode("utf-8", "backslashreplace").rstrip()) if drawn else ""
+
+
+def _shown(line: bytes) -> str:
+    text = last_drawn(line)
+    return visible(text if len(text) <= _LONGEST_LINE else text[:_LONGEST_LINE] + " ...")

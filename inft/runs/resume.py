@@ -10,9 +10,10 @@ from inft.errors import ConfigError, InftError
 from inft.profiles import curve_changes, load_config, resolve
 from inft.project import project_root
 from inft.runs.checkpoints import Checkpoint, incomplete_checkpoints
+from inft.runs.condition import Condition, is_out_of_sight
 from inft.runs.directory import Origin, RunDirectory, RunRecord
 from inft.runs.find import reference
-from inft.runs.inspect import Condition, inspect, is_out_of_sight
+from inft.runs.inspect import inspect
 from inft.runs.lineage import successor
 from inft.runs.provenance import package_versions
 from inft.runs.quantities import duration

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from inft.errors import ConfigError, DiskError, ExitCode, NotReadyError
 from inft.machine.processes import ProcessId, is_alive
+from inft.runs.condition import Condition
 from inft.runs.control import Request, ask, pending
 from inft.runs.find import find_run, reference
 from inft.runs.follow import last_events
-from inft.runs.inspect import Condition, Inspector
+from inft.runs.inspect import Inspector
 from inft.runs.quantities import duration
 from inft.runs.redact import redact
 from inft.runs.saved import last_checkpoint

@@ -11,10 +11,11 @@ from typing import get_args
 import msgspec
 
 from inft.errors import ConfigError, DiskError, ExitCode, InftError
+from inft.runs.condition import Condition
 from inft.runs.directory import RunDirectory
 from inft.runs.find import Found, all_runs, default_logs_dir
 from inft.runs.follow import last_events
-from inft.runs.inspect import Condition, Inspector
+from inft.runs.inspect import Inspector
 from inft.runs.jsonl import Record
 from inft.runs.narrate import number
 from inft.runs.redact import redact

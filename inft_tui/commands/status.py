@@ -15,10 +15,11 @@ import msgspec
 from inft.errors import DiskError, ExitCode
 from inft.machine.processes import ProcessId
 from inft.runs.checkpoints import Checkpoint
+from inft.runs.condition import Condition
 from inft.runs.directory import RunDirectory, RunRecord
 from inft.runs.find import find_run
 from inft.runs.follow import last_events
-from inft.runs.inspect import Condition, Inspector
+from inft.runs.inspect import Inspector
 from inft.runs.lineage import successor
 from inft.runs.redact import redact
 from inft.runs.saved import last_checkpoint

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from inft.errors import ConfigError, ExitCode
+from inft.runs.console_log import last_drawn
 from inft.runs.directory import RunDirectory
 from inft.runs.find import find_run
 from inft.runs.inspect import Inspector
@@ -142,7 +143,7 @@ class _Console:
 
     def read(self) -> list[str] | None:
         assert self._reader is not None
-        return [_console_text(line) for line in self._reader.read()] or None
+        return [visible(last_drawn(line)) for line in self._reader.read()] or None
 
     @property
     def from_start(self) -> bool:
@@ -186,12 +187,6 @@ def _tell(
                 say(line)
         if follow:
             time.sleep(POLL_S)
-
-
-def _console_text(line: bytes) -> str:
-    # A progress bar draws over itself with carriage returns; a terminal would show its last state.
-    drawn = [state for state in line.decode("utf-8", "backslashreplace").split("\r") if state.strip()]
-    return visible(redact(drawn[-1].rstrip())) if drawn else ""
 
 
 def _count(text: str) -> int | None:

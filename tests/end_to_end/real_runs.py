@@ -13,8 +13,9 @@ from typing import Any
 
 from safetensors.torch import load_file
 
+from inft.runs.condition import Condition
 from inft.runs.directory import RunDirectory
-from inft.runs.inspect import Condition, inspect
+from inft.runs.inspect import inspect
 from tests.inft_tui.programs import COMMAND
 
 STEPS = 9

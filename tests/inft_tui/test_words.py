@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from inft.runs import events
-from inft.runs.inspect import Condition
+from inft.runs.condition import Condition
 from inft.runs.jsonl import Record, strict
 from inft_tui.words import Latest, latest, seconds_since, state_line
 

@@ -17,9 +17,10 @@ from inft.machine.processes import ProcessId, this_process
 from inft.profiles import load_config
 from inft.runs import control
 from inft.runs.checkpoints import Checkpoint
+from inft.runs.condition import START_GRACE_S, Facts, Sight, is_out_of_sight, judge, sight_of
 from inft.runs.directory import RunDirectory, RunRecord
 from inft.runs.follow import follow
-from inft.runs.inspect import START_GRACE_S, Facts, Inspector, Sight, inspect, is_out_of_sight, judge, sight_of
+from inft.runs.inspect import Inspector, inspect
 from inft.runs.launch import start_supervisor
 from inft.runs.locks import OutputLocks
 from inft.runs.records import read_record
