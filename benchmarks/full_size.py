@@ -21,10 +21,10 @@ import torch
 from PIL import Image
 from transformers import AutoModelForImageTextToText, GenerationConfig
 
-from inft.data.sources import demo_folder
 from inft.models.registry import FAMILIES
 from inft.models.tiny import RELEASED_TILE_PIXELS, build_processor, demo_texts
 from inft.params import FamilyName
+from inft.project import demo_folder
 
 PHOTO_SIZE = (976, 549)  # most MUNIChus pictures
 

@@ -18,8 +18,11 @@ COMMANDS = {
     "--dry-run": ["--headless", "--profile", "aya_adv", "--dry-run"],
     "profiles": ["profiles"],
     "profiles NAME": ["profiles", "aya_adv"],
+    "doctor": ["doctor", "--profile", "demo_aya"],
 }
 LIMIT_MS = 350
+LIMITS_MS = {"doctor": 1000}
+"""Of commands that do more than print what they know."""
 
 
 def measure(arguments: list[str]) -> list[float]:
@@ -53,7 +56,7 @@ def main() -> None:
             "command": name,
             "median_ms": round(statistics.median(times)),
             "worst_ms": round(max(times)),
-            "limit_ms": LIMIT_MS,
+            "limit_ms": LIMITS_MS.get(name, LIMIT_MS),
             "imports_torch": imports_torch(arguments),
         }
         print(json.dumps(figures), flush=True)

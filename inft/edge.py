@@ -2,21 +2,52 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 
-from inft.errors import DISK_ERRNOS, ExitCode, InftError, disk_error
+from inft.errors import DISK_ERRNOS, ConfigError, ExitCode, InftError, disk_error
 from inft.runs import events
 from inft.runs.jsonl import strict
 from inft.runs.redact import redact
 from inft.runs.visible import visible
+
+QUIET = {
+    "DATASETS_VERBOSITY": "error",
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_VERBOSITY": "error",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRANSFORMERS_VERBOSITY": "error",
+}
+
+
+def quieten_libraries() -> None:
+    """Keeps their remarks from between our lines; they must not be imported yet. Each can be set otherwise."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    warnings.simplefilter("ignore")
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises what is wrong with a command line, so that it is said as everything else is."""
+
+    def error(self, message: str) -> NoReturn:
+        """Instead of leaving.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError(f"{message}.", f"`{self.prog} --help` shows what there is.")
 
 
 def exit_code_of(command: Callable[[], None], *, as_json: bool) -> int:

@@ -184,6 +184,14 @@ class QLoRAParams:
         tuple[Text, ...],
         Meta(description="Modules left in 16 bit besides the output head, by name (for instance vision_tower)."),
     ] = ()
+    hold_dequantized: Annotated[
+        bool,
+        Meta(
+            description="While training, hold the 16-bit values that the 4-bit weights stand for: the same numbers, "
+            "faster, about four times the base's memory.",
+            extra={"curve": False},
+        ),
+    ] = False
 
 
 @dataclass(frozen=True)
@@ -253,6 +261,20 @@ class SFTParams:
         int,
         Meta(ge=1, le=65536, description="Micro-batches per optimiser step; times data.batch_size = effective batch."),
     ] = 16
+    fit: Annotated[
+        Literal["manual", "auto"],
+        Meta(
+            description="manual: data.batch_size, gradient_accumulation_steps, gradient_checkpointing and "
+            "qlora.hold_dequantized as given; auto: chosen for the GPU's free memory, the effective batch kept."
+        ),
+    ] = "manual"
+    memory_limit_gib: Annotated[
+        Annotated[float, Meta(gt=0, le=4096)] | None,
+        Meta(
+            description="Most GPU memory that the run may take; none = what is free.",
+            extra={"unit": "GiB", "curve": False},
+        ),
+    ] = None
     gradient_checkpointing: Annotated[
         bool,
         Meta(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
+import torch
 from peft import PeftModel
 from transformers import TrainerCallback, set_seed
 
 from inft.config import Config
+from inft.data.cached_lengths import Lengths, find_lengths
 from inft.data.collators import CaptionCollator
 from inft.data.encoding import IGNORE_INDEX, EncodingLimits, RowTooLong
 from inft.data.images import open_image
@@ -16,11 +19,15 @@ from inft.data.munichus import Selection, load_rows
 from inft.data.rows import UnusableRow
 from inft.data.skips import SkipLedger
 from inft.errors import ConfigError, DiskError, ExitCode, InftError
+from inft.forecast.architecture import Architecture, read_architecture
+from inft.forecast.lengths import LengthTable
+from inft.forecast.memory import peak_bytes
 from inft.models.adapters import TrainableTable, add_adapters, trainable_table
 from inft.models.attention import choose_attention
 from inft.models.checkpoint import Checkpoint, load_processor, locate
 from inft.models.family import Family
 from inft.models.quantization import DTYPES, load_base
+from inft.models.recompute import keep_little
 from inft.models.registry import FAMILIES
 from inft.project import inside
 from inft.runs import events
@@ -29,11 +36,14 @@ from inft.runs.clock import utc_now
 from inft.runs.directory import RunDirectory
 from inft.runs.find import reference
 from inft.runs.lineage import ancestors
-from inft.training.arguments import training_arguments
+from inft.runs.plans import write_plan
+from inft.training.arguments import check_tracker, training_arguments
 from inft.training.callbacks import GradientGuard, Requests, ResumableEarlyStopping, TrainerLoggingCallback
 from inft.training.checkpointing import CheckpointPlan
 from inft.training.control import RunControl
 from inft.training.earlier import set_checkpoints_aside
+from inft.training.first_step import FirstStep
+from inft.training.fit import Fit, as_given, enforce_limit, fit, notices, this_card
 from inft.training.meter import StepMeter
 from inft.training.origin import starting_point
 from inft.training.precision import Machine, check_precision, this_machine, use_one_gpu
@@ -67,11 +77,15 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
     check_precision(config.compute_dtype, machine)
     family = FAMILIES[config.family]
     attention = choose_attention(
-        config.basic.attn_impl, family, on_gpu=machine.on_gpu, recompute=config.sft.gradient_checkpointing
+        config.basic.attn_impl,
+        family,
+        on_gpu=machine.on_gpu,
+        # A plan that is yet to be made keeps to what the attention can do.
+        recompute=config.sft.gradient_checkpointing and config.sft.fit == "manual",
     )
+    check_tracker(config.sft.report_to)
     output_dir = inside(root, config.output_dir, config.output_dir_key)
     best_model_dir = inside(root, config.best_model_dir, config.best_model_dir_key)
-    arguments = training_arguments(config, output_dir, on_gpu=machine.on_gpu)
     start = starting_point(run)
     set_seed(config.basic.seed)
     report.state("loading")
@@ -85,6 +99,10 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
     collator = build_collator(config, family, checkpoint, rows)
     evaluation = build_collator(config, family, checkpoint, held_out) if held_out is not None else None
     check_supervision(collator)
+    lengths = measure(config, collator, report, root)
+    architecture = read_architecture(config.family, checkpoint.model)
+    fitted = settle(run, config, architecture, lengths.statistics.table, machine, report)
+    config, plan = fitted.config, fitted.plan
 
     model, table = build_model(config, family, checkpoint, machine, attention, report)
     announce(report, "trainable", table.text())
@@ -95,8 +113,10 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
     origin = {} if start is None else start.origin
     trainer = CaptionTrainer(
         model=model,
-        args=arguments,
+        args=training_arguments(config, output_dir, on_gpu=machine.on_gpu),
         collator=collator,
+        lengths=lengths.rows,
+        cost=partial(peak_bytes, config, architecture),
         evaluation=evaluation,
         meter=meter,
         plan=CheckpointPlan(output_dir, lineage, config.sft.save_total_limit, fingerprints),
@@ -106,8 +126,16 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
         adapter_dtype=DTYPES[config.lora.adapter_dtype],
         callbacks=[
             GradientGuard(family),
-            TrainerLoggingCallback(report, meter, table, on_gpu=machine.on_gpu, origin=origin),
+            TrainerLoggingCallback(
+                report,
+                meter,
+                table,
+                on_gpu=machine.on_gpu,
+                forecast_bytes=None if plan is None else plan.forecast.peak_bytes,
+                origin=origin,
+            ),
             requests,
+            *first_step(fitted, machine, report),
             *early_stopping(config),
         ],
     )
@@ -216,6 +244,59 @@ def build_collator(config: Config, family: Family, checkpoint: Checkpoint, rows:
     return family.collator(processor, rows, config.data.language_names, EncodingLimits.of(config))
 
 
+def measure(config: Config, collator: CaptionCollator, report: RunReport, root: Path) -> Lengths:
+    """How long the rows trained on are; known from the cache, or measured now."""
+    return find_lengths(
+        config,
+        root,
+        config.data.split,
+        collator,
+        on_progress=lambda done, total: report.stage("lengths", done, total, "rows"),
+        on_problem=lambda error: announce(report, "disk", f"{error.message} Lengths are measured anew.", "warning"),
+    )
+
+
+def settle(
+    run: RunDirectory,
+    config: Config,
+    architecture: Architecture,
+    lengths: LengthTable,
+    machine: Machine,
+    report: RunReport,
+) -> Fit:
+    """How the run does its steps on this machine's GPU, from the memory that is free now; written down and told.
+
+    Raises:
+        NotReadyError: it is to choose for itself, and nothing fits.
+    """
+    if not machine.on_gpu:
+        fitted = as_given(config)
+    else:
+        card = this_card()
+        fitted = fit(config, architecture, lengths, card)
+        enforce_limit(config, card)
+    write_plan(run, fitted.record)
+    for notice in () if fitted.plan is None else notices(fitted.plan):
+        print(notice["message"], notice["fix"], flush=True)
+        report.event(notice)
+    return fitted
+
+
+def first_step(fitted: Fit, machine: Machine, report: RunReport) -> list[TrainerCallback]:
+    """The callback that has the first step take as much memory as any later one, where that was forecast."""
+    if fitted.plan is None:
+        return []
+    return [
+        FirstStep(
+            forecast_bytes=fitted.plan.forecast.peak_bytes,
+            state_bytes=fitted.state_bytes,
+            hold=lambda size: torch.empty(size, dtype=torch.uint8, device=machine.device),
+            peak=torch.cuda.max_memory_allocated,
+            tell=lambda text, level: announce(report, "memory", text, level),
+        )
+    ]
+
+
 def build_model(
     config: Config, family: Family, checkpoint: Checkpoint, machine: Machine, attention: str, report: RunReport
 ) -> tuple[PeftModel, TrainableTable]:
@@ -233,6 +314,7 @@ def build_model(
         progress=lambda done, total: report.stage("weights", done, total, "tensors"),
     )
     model, targets = add_adapters(base, config, family)
+    keep_little(model, family, recompute=config.sft.gradient_checkpointing)
     table = trainable_table(model, targets, family)
     if table.trainable == 0:
         raise InftError("No parameter of the model is trainable.", "Check lora.target_modules.")

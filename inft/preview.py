@@ -8,15 +8,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 from rich.text import Text
 
-from inft.edge import exit_code_of, write_json
+from inft.edge import Parser, exit_code_of, quieten_libraries, write_json
 from inft.errors import ConfigError, DataError
 from inft.params import MUNIChusLoadConfig
 from inft.profiles import list_profiles, resolve
@@ -47,16 +46,6 @@ BOUNDARY = "·"
 """Stands between two tokens where there is no colour."""
 
 BROKEN_CHARACTER = "\ufffd"
-
-QUIET = {
-    "DATASETS_VERBOSITY": "error",
-    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "HF_HUB_VERBOSITY": "error",
-    "TOKENIZERS_PARALLELISM": "false",
-    "TRANSFORMERS_VERBOSITY": "error",
-}
-"""Keeps the libraries' remarks from between the lines; each can be set otherwise."""
 
 
 @dataclass(frozen=True)
@@ -125,9 +114,7 @@ class RowPreview:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program; whatever goes wrong is a sentence on stderr and an exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
-    warnings.simplefilter("ignore")
+    quieten_libraries()
     as_json = "--json" in arguments  # known even where the rest of the command line is not understood
 
     def work() -> None:
@@ -183,7 +170,7 @@ def pieces(ids: Sequence[int], decode: Callable[[Sequence[int]], str], image_tok
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="inft-tui preview",
         description="Show one row's tokens as the model gets them: picture, prompt, caption and what is cut.",
         allow_abbrev=False,
@@ -197,13 +184,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--split", metavar="NAME", help="default: the split that is trained on")
     parser.add_argument("--json", action="store_true", help="print it as one line of JSON")
     return parser
-
-
-class _Parser(argparse.ArgumentParser):
-    """Raises what is wrong, so that it is said as everything else is."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message}.", "`inft-tui preview --help` shows what there is.")
 
 
 def _preview(options: argparse.Namespace) -> RowPreview:

@@ -1,11 +1,11 @@
-"""Where things lie: the project's root, the shipped profiles, the cache; and relative paths that stay inside."""
+"""Where things lie: the project's root, what is shipped with it, the cache; and relative paths that stay inside."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from inft.errors import ConfigError
+from inft.errors import ConfigError, DataError
 from inft.wording import shown
 
 
@@ -36,6 +36,20 @@ def bundled_profiles_dir() -> Path:
     package = Path(__file__).resolve().parent
     installed = package / "_profiles"
     return installed if installed.is_dir() else package.parent / "profiles"
+
+
+def demo_folder() -> Path:
+    """The bundled corpus.
+
+    Raises:
+        DataError: this installation lacks it.
+    """
+    folder = Path(__file__).resolve().parent / "data" / "demo"
+    if not folder.is_dir():
+        raise DataError(
+            f"The bundled corpus is not at {folder}.", "Reinstall the package; it has to be installed as files."
+        )
+    return folder
 
 
 def inside(root: Path, text: str, key: str) -> Path:

@@ -32,6 +32,13 @@ RunName = Annotated[
     str,
     typer.Argument(metavar="RUN", help="A run id, the beginning of only one, a path, or latest.", show_default=False),
 ]
+ProfileName = Annotated[
+    str | None, typer.Option("--profile", metavar="NAME", help="A profile's name, or a .toml file.", show_default=False)
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Go before the profile, as in sft.lr=1e-4; repeatable."),
+]
 LogsDir = Annotated[
     Path | None,
     typer.Option(
@@ -56,19 +63,17 @@ def top(
     profile: Annotated[
         str | None, typer.Option("--profile", metavar="NAME", help="What to run: a profile's name, or a .toml file.")
     ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Go before the profile, as in sft.lr=1e-4; repeatable."),
-    ] = None,
+    overrides: Overrides = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check it and say what would run; make nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the run's events, or the plan, as JSON.")] = False,
     detach: Annotated[
         bool, typer.Option("--detach", help="Start the run, print its id and leave it to itself.")
     ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Start it also where `doctor` shows a red light.")] = False,
 ) -> None:
     """What `inft-tui` does by itself; the commands below do the rest."""
     if context.invoked_subcommand is not None:
-        if version or headless or profile or overrides or dry_run or as_json or detach:
+        if version or headless or profile or overrides or dry_run or as_json or detach or force:
             raise typer.Exit(exit_code_of(_refuse_mixture(context.invoked_subcommand), as_json=as_json))
         return
     if version:
@@ -80,7 +85,19 @@ def top(
         err("\nThere is no interactive console yet: use --headless with --profile, or a command.")
         raise typer.Exit(ExitCode.USAGE)
     chosen = list(overrides or ())
-    raise typer.Exit(exit_code_of(lambda: _start(profile, chosen, dry_run, as_json, detach), as_json=as_json))
+
+    def work() -> int:
+        named = _named(profile)
+        if dry_run:
+            from inft_tui.commands import dry_run as plan_command
+
+            return plan_command.run(named, chosen, as_json=as_json)
+        from inft_tui.commands import headless, training_modules
+
+        training_modules.require_training_libraries()
+        return headless.run(headless.Request(named, chosen, sys.argv, as_json=as_json, detach=detach, force=force))
+
+    raise typer.Exit(exit_code_of(work, as_json=as_json))
 
 
 @app.command()
@@ -95,6 +112,44 @@ def profiles(
 
     def work() -> int:
         return command.run_list(as_json=as_json) if name is None else command.run_show(name, as_json=as_json)
+
+    raise typer.Exit(exit_code_of(work, as_json=as_json))
+
+
+@app.command()
+def doctor(
+    profile: ProfileName = None,
+    overrides: Overrides = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also try out torch and bitsandbytes on the device; takes seconds.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Say whether this machine can run a profile, what it will need, and what to change."""
+
+    def work() -> int:
+        from inft_tui.commands import doctor as command
+
+        return command.run(profile, list(overrides or ()), deep=deep, as_json=as_json)
+
+    raise typer.Exit(exit_code_of(work, as_json=as_json))
+
+
+@app.command()
+def data(
+    profile: ProfileName = None,
+    overrides: Overrides = None,
+    split: Annotated[
+        str | None, typer.Option("--split", metavar="NAME", help="Default: the split that is trained on.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Show how long a profile's rows are, and how much of their articles is cut."""
+
+    def work() -> int:
+        from inft_tui.commands import data as command
+
+        return command.run(_named(profile), list(overrides or ()), split, as_json=as_json)
 
     raise typer.Exit(exit_code_of(work, as_json=as_json))
 
@@ -178,7 +233,9 @@ def resume(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="What differs from then on; repeatable."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Allow what changes the loss curve.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Allow what changes the loss curve, and a red light of `doctor`.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say from where it would go on; make nothing.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Start it, print its id and leave it to itself.")] = False,
     logs: LogsDir = None,
@@ -221,21 +278,18 @@ def _say_version() -> int:
     return ExitCode.FINISHED
 
 
-def _start(profile: str | None, overrides: list[str], dry_run: bool, as_json: bool, detach: bool) -> int:
-    """A run, or only its plan."""
-    if profile is None:
-        from inft.profiles import list_profiles
+def _named(profile: str | None) -> str:
+    """The profile's name.
 
-        names = ", ".join(summary.name for summary in list_profiles()) or "none"
-        raise ConfigError(f"--profile is missing. There are: {names}.", "Name one, as in --profile demo_llama.")
-    if dry_run:
-        from inft_tui.commands import dry_run as plan_command
+    Raises:
+        ConfigError: there is none.
+    """
+    if profile is not None:
+        return profile
+    from inft.profiles import list_profiles
 
-        return plan_command.run(profile, overrides, as_json=as_json)
-    from inft_tui.commands import headless, training_modules
-
-    training_modules.require_training_libraries()
-    return headless.run(headless.Request(profile, overrides, sys.argv, as_json=as_json, detach=detach))
+    names = ", ".join(summary.name for summary in list_profiles()) or "none"
+    raise ConfigError(f"--profile is missing. There are: {names}.", "Name one, as in --profile demo_llama.")
 
 
 def _refuse_bare_profile() -> int:

@@ -118,6 +118,11 @@ def can_draw() -> bool:
     return is_terminal() and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
+def can_color() -> bool:
+    """Whether stdout is a terminal that shows colours, and nobody asked for none (no-color.org)."""
+    return can_draw() and not os.environ.get("NO_COLOR")
+
+
 def silence_stdout() -> None:
     """Sends the rest of stdout nowhere: its reader is gone, and the interpreter would complain about that at exit."""
     with contextlib.suppress(OSError):

@@ -14,7 +14,8 @@ from inft.data.encoding import IGNORE_INDEX, EncodedRow, EncodingLimits, Process
 from inft.data.munichus import Selection, load_rows
 from inft.data.rows import ImageRef, Row
 from inft.models.registry import FAMILIES
-from inft.models.tiny import TILE_PIXELS, build_processor, demo_texts
+from inft.models.tiny import build_processor, demo_texts
+from inft.models.tiny_description import TILE_PIXELS
 from inft.params import LANGUAGE_NAMES, FamilyName, MUNIChusLoadConfig
 
 BOTH: tuple[FamilyName, ...] = ("llama32", "aya")

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from inft import preview
+from inft import edge, preview
 from inft.config import Config
 from inft.data.encoding import EncodedRow, EncodingLimits
 from inft.data.images import open_image
@@ -51,7 +51,7 @@ def environment(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INFT_HOME", str(REPOSITORY))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    for name, value in preview.QUIET.items():
+    for name, value in edge.QUIET.items():
         monkeypatch.setenv(name, value)  # the program sets them for good, which this process must outlive
 
 

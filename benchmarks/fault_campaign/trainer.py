@@ -19,7 +19,10 @@ from transformers import TrainerCallback
 from trl import SFTConfig
 
 from inft import pipeline
+from inft.data.cached_lengths import Lengths
 from inft.data.skips import SkipLedger
+from inft.forecast.row_lengths import RowLengths
+from inft.forecast.statistics import Statistics
 from inft.models.adapters import TrainableRow, TrainableTable
 from inft.training.checkpointing import CheckpointingTrainer, CheckpointPlan
 from inft.training.meter import StepMeter
@@ -72,6 +75,8 @@ class PointTrainer(CheckpointingTrainer):
         model: nn.Module,
         args: SFTConfig,
         collator: object,
+        lengths: object,
+        cost: object,
         evaluation: object,
         meter: StepMeter,
         plan: CheckpointPlan,
@@ -106,6 +111,13 @@ def table() -> TrainableTable:
     return TrainableTable((TrainableRow("other", 1, 17),), 17, ())
 
 
+def lengths() -> Lengths:
+    rows = RowLengths()
+    for _ in range(ROWS):
+        rows.add(tokens=1, tiles=1, supervised=1, cut=0, language=0)
+    return Lengths(rows, Statistics.of("", "train", ["en"], rows))
+
+
 def save(model: nn.Module, collator: object, folder: Path) -> None:
     torch.save(model.state_dict(), folder / WEIGHTS)
 
@@ -115,9 +127,11 @@ def make_small() -> None:
     small: dict[str, Any] = {
         "select": lambda *_: range(ROWS),
         "fingerprint": lambda rows: RowsFingerprint(len(rows), "points"),
-        "fetch": lambda *_: None,
+        "fetch": lambda *_: SimpleNamespace(model=None),
+        "read_architecture": lambda *_: None,
         "build_collator": lambda *_: SimpleNamespace(corpus=range(ROWS)),
         "check_supervision": lambda _: None,
+        "measure": lambda *_: lengths(),
         "build_model": lambda *_: (Regression(), table()),
         "CaptionTrainer": PointTrainer,
         "save": save,

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from PIL.Image import Image
 from torch.nn.functional import pad
 from transformers import AyaVisionProcessor
+from transformers.models.mllama.image_processing_pil_mllama import get_optimal_tiled_canvas
 
 from inft.data.encoding import IGNORE_INDEX, EncodedRow, EncodingLimits, Processor, RowEncoder
 from inft.data.images import open_image
@@ -59,12 +59,17 @@ class CaptionCollator(ABC):
         limits: EncodingLimits,
     ) -> None:
         self.corpus = corpus
-        self.encoder = RowEncoder(processor, self.image_text, language_names, limits)
+        self.encoder = RowEncoder(processor, self.tile_count, self.image_text, language_names, limits)
         self._pad_id: int = processor.tokenizer.pad_token_id
 
     @staticmethod
     @abstractmethod
-    def image_text(processor: Processor, image: Image) -> str:
+    def tile_count(processor: Processor, width: int, height: int) -> int:
+        """How many tiles a picture of that many pixels is cut into; what `tiles` finds once that is done."""
+
+    @staticmethod
+    @abstractmethod
+    def image_text(processor: Processor, tiles: int) -> str:
         """What the processor writes into the text in place of its image token."""
 
     @staticmethod
@@ -137,7 +142,15 @@ class LlamaCollator(CaptionCollator):
     """Llama 3.2 Vision: tiles beside the text, tied to it by a cross-attention mask."""
 
     @staticmethod
-    def image_text(processor: Processor, image: Image) -> str:
+    def tile_count(processor: Processor, width: int, height: int) -> int:
+        """As the image processor chooses the grid."""
+        images = processor.image_processor
+        tile: int = images.size["height"]
+        canvas_height, canvas_width = get_optimal_tiled_canvas(height, width, images.max_image_tiles, tile)
+        return int(canvas_height // tile * (canvas_width // tile))
+
+    @staticmethod
+    def image_text(processor: Processor, tiles: int) -> str:
         """One token: the picture itself is only cross-attended to."""
         token: str = processor.image_token
         return token
@@ -169,12 +182,18 @@ class AyaCollator(CaptionCollator):
     """Aya Vision: every tile of a picture is a run of tokens in the text."""
 
     @staticmethod
-    def image_text(processor: Processor, image: Image) -> str:
-        """The tiles that the picture is cut into, as the processor writes them."""
+    def tile_count(processor: Processor, width: int, height: int) -> int:
+        """As the processor says; the image processor alone would not know that it always has it cut tiles."""
         assert isinstance(processor, AyaVisionProcessor)
-        # The image processor alone would not know that the processor always has it cut tiles.
-        counts = processor._get_num_multimodal_tokens(image_sizes=[(image.height, image.width)])
-        text: str = processor.replace_image_token({"num_patches": counts["num_image_patches"]}, 0)
+        counts = processor._get_num_multimodal_tokens(image_sizes=[(height, width)])
+        tiles: int = counts["num_image_patches"][0]
+        return tiles
+
+    @staticmethod
+    def image_text(processor: Processor, tiles: int) -> str:
+        """The tiles as the processor writes them."""
+        assert isinstance(processor, AyaVisionProcessor)
+        text: str = processor.replace_image_token({"num_patches": [tiles]}, 0)
         return text
 
     @staticmethod

@@ -6,10 +6,12 @@ import io
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import IO, TYPE_CHECKING
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from inft.data.rows import ImageRef, UnusableRow
 
@@ -21,6 +23,12 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM
 
 MAX_PIXELS = 89_478_485
 """PIL's own limit before it warns of a decompression bomb: 256 MiB of RGB. A news photograph has 0.5 million."""
+
+LYING = frozenset({5, 6, 7, 8})
+"""EXIF orientations of pictures that are stored on their side."""
+
+PNG_SIGNATURE_BYTES = 8
+TEXT_CHUNKS = frozenset({b"eXIf", b"tEXt", b"zTXt", b"iTXt"})
 
 _BROKEN = (OSError, ValueError, TypeError, SyntaxError, LookupError, OverflowError, struct.error, zlib.error)
 """What PIL's decoders raise on damaged data (SyntaxError is its word for a bad header)."""
@@ -44,6 +52,28 @@ def open_image(ref: ImageRef) -> Image.Image:
     Raises:
         UndecodableImage: with the row's place and the reason.
     """
+    with _opened(ref) as image:
+        return to_rgb(ImageOps.exif_transpose(image))
+
+
+def upright_size(ref: ImageRef) -> tuple[int, int]:
+    """Width and height of what `open_image` returns, in pixels, as a rule from the file's header alone.
+
+    Raises:
+        UndecodableImage: the header says already that the picture cannot be used.
+    """
+    with _opened(ref) as image:
+        if image.format == "TIFF" or (image.format == "PNG" and _text_follows(image)):
+            return to_rgb(ImageOps.exif_transpose(image)).size
+        # PngImageFile's own method would decode the picture, in case that text follows it.
+        orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
+        width, height = image.size
+        return (height, width) if orientation in LYING else (width, height)
+
+
+@contextmanager
+def _opened(ref: ImageRef) -> Iterator[Image.Image]:
+    """The picture with its header read; what PIL raises, here or in the caller's block, becomes `UndecodableImage`."""
     if ref.source == b"":
         raise UndecodableImage(ref.place, "the row has no picture")
     file: IO[bytes] | Path = io.BytesIO(ref.source) if isinstance(ref.source, bytes) else ref.source
@@ -55,7 +85,7 @@ def open_image(ref: ImageRef) -> Image.Image:
                 width, height = image.size
                 if width * height > MAX_PIXELS:
                     raise UndecodableImage(ref.place, f"{width}x{height} is over {MAX_PIXELS:,} pixels")
-                return to_rgb(ImageOps.exif_transpose(image))
+                yield image
     except UndecodableImage:
         raise
     except Image.DecompressionBombError:
@@ -66,6 +96,24 @@ def open_image(ref: ImageRef) -> Image.Image:
         raise UndecodableImage(ref.place, f"no file {ref.source!s}") from None
     except _BROKEN as error:
         raise UndecodableImage(ref.place, f"damaged: {error}") from error
+
+
+def _text_follows(image: Image.Image) -> bool:
+    """Whether chunks that could hold an orientation follow a PNG's pixels."""
+    assert isinstance(image, ImageFile.ImageFile)
+    file = image.fp
+    assert file is not None
+    file.seek(PNG_SIGNATURE_BYTES)
+    pixels_seen = False
+    while True:
+        head = file.read(8)
+        if len(head) < 8:
+            return False
+        length, kind = struct.unpack(">I4s", head)
+        if pixels_seen and kind in TEXT_CHUNKS:
+            return True
+        pixels_seen = pixels_seen or kind == b"IDAT"
+        file.seek(length + 4, io.SEEK_CUR)  # the chunk, and its checksum
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

@@ -14,6 +14,9 @@ INSTRUCTION = (
     "Name the people, places and organisations that the article tells of."
 )
 
+LAYOUT_VERSION = 1
+"""Goes up whenever the same row becomes another prompt: lengths measured before are then measured again."""
+
 
 @dataclass(frozen=True)
 class PromptParts:

@@ -16,10 +16,11 @@ T = TypeVar("T")
 
 # No card draws or stands that much; what lies beyond is a fault of the sensor.
 _MOST_WATTS = 5000.0
-_MOST_DEGREES = 150.0
+MOST_DEGREES = 150.0
 _MOST_MHZ = 20_000.0
 
-_NONE_VISIBLE = ("", "-1")
+NONE_VISIBLE = ("", "-1")
+"""Values of CUDA_VISIBLE_DEVICES that hide every GPU."""
 
 Device: TypeAlias = object
 """A GPU, or a part of one, as the driver knows it."""
@@ -38,10 +39,23 @@ class Memory(Protocol):
     total: int
 
 
+class GpuProcess(Protocol):
+    """A program on a GPU; the memory in bytes, None where the driver keeps it to itself."""
+
+    pid: int
+    usedGpuMemory: int | None
+
+
 class Nvml(Protocol):
     """What is used of the module `pynvml`, which has no types; each function raises its `NVMLError`."""
 
     NVMLError: type[Exception]
+    NVMLError_LibraryNotFound: type[Exception]
+    NVMLError_DriverNotLoaded: type[Exception]
+    NVMLError_LibRmVersionMismatch: type[Exception]
+    NVMLError_GpuIsLost: type[Exception]
+    NVML_MEMORY_ERROR_TYPE_UNCORRECTED: int
+    NVML_VOLATILE_ECC: int
     NVML_TEMPERATURE_GPU: int
     NVML_CLOCK_SM: int
     NVML_CLOCK_MEM: int
@@ -57,6 +71,18 @@ class Nvml(Protocol):
     nvmlDeviceGetPowerUsage: Callable[[Device], int]
     nvmlDeviceGetEnforcedPowerLimit: Callable[[Device], int]
     nvmlDeviceGetClockInfo: Callable[[Device, int], int]
+    nvmlSystemGetDriverVersion: Callable[[], str]
+    nvmlSystemGetCudaDriverVersion_v2: Callable[[], int]
+    nvmlDeviceGetCudaComputeCapability: Callable[[Device], tuple[int, int]]
+    nvmlDeviceGetComputeRunningProcesses_v3: Callable[[Device], list[GpuProcess]]
+    nvmlDeviceGetTotalEccErrors: Callable[[Device, int, int], int]
+    nvmlDeviceGetRemappedRows: Callable[[Device], tuple[int, int, int, int]]
+    nvmlDeviceGetRetiredPagesPendingStatus: Callable[[Device], int]
+    nvmlDeviceGetCurrentClocksThrottleReasons: Callable[[Device], int]
+    nvmlDeviceGetMigMode: Callable[[Device], list[int]]
+    nvmlDeviceGetMaxMigDeviceCount: Callable[[Device], int]
+    nvmlDeviceGetMigDeviceHandleByIndex: Callable[[Device, int], Device]
+    nvmlDeviceGetDeviceHandleFromMigDeviceHandle: Callable[[Device], Device]
 
 
 def load_nvml() -> Nvml:
@@ -121,24 +147,37 @@ class GpuMeter:
     def __init__(self, visible: str | None, load: Callable[[], Nvml] = load_nvml) -> None:
         self._visible = visible
         self._load = load
-        self._driver: _Driver | None = None
+        self._driver: _Readings | None = None
         self._gpus: list[_Gpu] = []
 
     def read(self) -> list[GpuReading]:
         """One look at each; empty on a machine without NVIDIA's driver."""
-        if self._visible is not None and self._visible.strip() in _NONE_VISIBLE:
+        if self._visible is not None and self._visible.strip() in NONE_VISIBLE:
             return []  # and the driver's library, which takes 19 MB, is not loaded for it
         if self._driver is None:
-            self._driver = _Driver(self._load())
+            self._driver = _Readings(self._load())
             self._gpus = self._driver.find(self._visible)
         return [self._driver.look_at(gpu) for gpu in self._gpus]
 
 
-class _Driver:
+class Driver:
     """Asks `nvml`; where that raises its error, or has a name that is no text, the answer is None."""
 
     def __init__(self, nvml: Nvml) -> None:
         self._nvml = nvml
+
+    def _ask(self, question: Callable[..., T], *arguments: object) -> T | None:
+        try:
+            return question(*arguments)
+        except (self._nvml.NVMLError, UnicodeDecodeError):
+            return None
+
+    def _ask_of(self, device: Device | None, question: Callable[..., T], *arguments: object) -> T | None:
+        return None if device is None else self._ask(question, device, *arguments)
+
+
+class _Readings(Driver):
+    """Watches the GPUs that a program sees."""
 
     def find(self, visible: str | None) -> list[_Gpu]:
         nvml = self._nvml
@@ -163,7 +202,7 @@ class _Driver:
         rates = ask_of(device, nvml.nvmlDeviceGetUtilizationRates)
         memory = ask_of(device, nvml.nvmlDeviceGetMemoryInfo)
         used, total = (None, None) if memory is None else (memory.used, memory.total)
-        total_gib = _within(_scaled(total, GIB), above=0)
+        total_gib = within(_scaled(total, GIB), above=0)
         temperature = ask_of(device, nvml.nvmlDeviceGetTemperature, nvml.NVML_TEMPERATURE_GPU)
         power = ask_of(device, nvml.nvmlDeviceGetPowerUsage)
         power_limit = ask_of(device, nvml.nvmlDeviceGetEnforcedPowerLimit)
@@ -173,25 +212,16 @@ class _Driver:
             index=gpu.index,
             uuid=gpu.uuid,
             name=gpu.name,
-            utilization_percent=_within(None if rates is None else rates.gpu, least=0, most=100),
-            memory_used_gib=None if total_gib is None else _within(_scaled(used, GIB), least=0, most=total_gib),
+            utilization_percent=within(None if rates is None else rates.gpu, least=0, most=100),
+            memory_used_gib=None if total_gib is None else within(_scaled(used, GIB), least=0, most=total_gib),
             memory_total_gib=total_gib,
-            temperature_c=_within(temperature, above=0, most=_MOST_DEGREES),
+            temperature_c=within(temperature, above=0, most=MOST_DEGREES),
             # A card draws something as long as it answers: 0 is what a sensor says that cannot tell.
-            power_w=_within(_scaled(power, 1000), above=0, most=_MOST_WATTS),
-            power_limit_w=_within(_scaled(power_limit, 1000), above=0, most=_MOST_WATTS),
-            sm_clock_mhz=_within(sm_clock, above=0, most=_MOST_MHZ),
-            memory_clock_mhz=_within(memory_clock, above=0, most=_MOST_MHZ),
+            power_w=within(_scaled(power, 1000), above=0, most=_MOST_WATTS),
+            power_limit_w=within(_scaled(power_limit, 1000), above=0, most=_MOST_WATTS),
+            sm_clock_mhz=within(sm_clock, above=0, most=_MOST_MHZ),
+            memory_clock_mhz=within(memory_clock, above=0, most=_MOST_MHZ),
         )
-
-    def _ask(self, question: Callable[..., T], *arguments: object) -> T | None:
-        try:
-            return question(*arguments)
-        except (self._nvml.NVMLError, UnicodeDecodeError):
-            return None
-
-    def _ask_of(self, device: Device | None, question: Callable[..., T], *arguments: object) -> T | None:
-        return None if device is None else self._ask(question, device, *arguments)
 
 
 def visible_gpus(visible: str | None, uuids: Sequence[str | None]) -> list[int | str]:
@@ -235,7 +265,7 @@ def _scaled(value: int | None, unit: float) -> float | None:
     return None if value is None else value / unit
 
 
-def _within(
+def within(
     value: float | None, *, least: float = 0.0, above: float | None = None, most: float = float("inf")
 ) -> float | None:
     """`value` if it is a figure that can be."""

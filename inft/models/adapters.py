@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,8 +11,10 @@ from transformers import AutoModelForImageTextToText, PreTrainedConfig, PreTrain
 
 from inft.config import Config
 from inft.errors import ConfigError
-from inft.models.family import GROUPS, Family
+from inft.models.dequantized import cast_as_4_bit
+from inft.models.family import Family
 from inft.models.quantization import DTYPES, OUTPUT_HEAD
+from inft.models.targets import GROUPS, Targets, find_targets
 
 
 def list_linear_modules(model: nn.Module) -> dict[str, tuple[int, int]]:
@@ -23,45 +24,6 @@ def list_linear_modules(model: nn.Module) -> dict[str, tuple[int, int]]:
         for name, module in model.named_modules()
         if isinstance(module, nn.Linear) and name.rpartition(".")[2] != OUTPUT_HEAD
     }
-
-
-@dataclass(frozen=True)
-class Targets:
-    """What the configured target names amount to on a model."""
-
-    modules: tuple[str, ...]
-    """Paths of the modules that get an adapter."""
-    by_name: Mapping[str, int]
-    """How many modules each configured name matched; 0 = it is not in this model."""
-
-    @property
-    def unmatched(self) -> tuple[str, ...]:
-        """Configured names that match nothing."""
-        return tuple(name for name, count in self.by_name.items() if count == 0)
-
-
-def find_targets(linears: Iterable[str], names: Sequence[str], scope: str, family: Family) -> Targets:
-    """Which linear layers the names mean, as PEFT reads them: a whole path or the end of one.
-
-    Args:
-        linears: paths of all linear layers.
-        names: configured targets.
-        scope: "guide", or "language" to leave the vision tower out.
-        family: tells the parts of the model apart.
-
-    Raises:
-        ConfigError: nothing matches at all.
-    """
-    candidates = [path for path in linears if scope == "guide" or family.group(path) != "vision"]
-    matches = {name: [path for path in candidates if f".{path}".endswith(f".{name}")] for name in names}
-    wanted = {path for paths in matches.values() for path in paths}
-    if not wanted:
-        raise ConfigError(
-            f"None of the LoRA targets {', '.join(names)} is a linear layer of {family.title} in scope {scope!r}.",
-            "`inft-tui modules --profile P` lists the layers there are.",
-        )
-    modules = tuple(path for path in candidates if path in wanted)
-    return Targets(modules, {name: len(paths) for name, paths in matches.items()})
 
 
 def add_adapters(model: PreTrainedModel, config: Config, family: Family) -> tuple[PeftModel, Targets]:
@@ -85,7 +47,7 @@ def add_adapters(model: PreTrainedModel, config: Config, family: Family) -> tupl
             f"lora.bias = {lora.bias!r} cannot train in fp16: biases stay fp16, its loss scaling needs fp32.",
             'Set lora.bias = "none", or compute in bfloat16.',
         )
-    targets = find_targets(list_linear_modules(model), config.target_modules, lora.scope, family)
+    targets = find_targets(list_linear_modules(model), config.target_modules, lora.scope, family.layout)
     model.requires_grad_(False)
     peft_model = get_peft_model(
         model,
@@ -98,6 +60,7 @@ def add_adapters(model: PreTrainedModel, config: Config, family: Family) -> tupl
             task_type="CAUSAL_LM",
         ),
     )
+    cast_as_4_bit(peft_model)
     set_adapter_dtype(peft_model, DTYPES[lora.adapter_dtype])
     return peft_model, targets
 

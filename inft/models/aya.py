@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import torch
 from torch import nn
 from transformers import AyaVisionConfig, AyaVisionProcessor, PreTrainedModel
@@ -9,38 +11,13 @@ from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2Im
 
 from inft.data.collators import AyaCollator
 from inft.models.family import Family
+from inft.models.released import RELEASED
 
 
 def released_config() -> AyaVisionConfig:
-    """The architecture of CohereLabs/aya-vision-8b (source: its config.json; weights 8.63 B)."""
-    return AyaVisionConfig(
-        vision_config={
-            "model_type": "siglip_vision_model",
-            "hidden_size": 1152,
-            "intermediate_size": 4304,
-            "num_hidden_layers": 27,
-            "num_attention_heads": 16,
-            "image_size": 364,
-            "patch_size": 14,
-            "vision_use_head": False,
-        },
-        text_config={
-            "model_type": "cohere2",
-            "hidden_size": 4096,
-            "intermediate_size": 14336,
-            "num_hidden_layers": 32,
-            "num_attention_heads": 32,
-            "num_key_value_heads": 8,
-            "head_dim": 128,
-            "vocab_size": 256000,
-            "sliding_window": 4096,
-            "logit_scale": 0.25,
-            "max_position_embeddings": 16384,
-        },
-        image_token_index=255036,
-        downsample_factor=2,
-        alignment_intermediate_size=28672,  # type: ignore[call-arg]  # read by the projector, not declared
-    )
+    """The architecture of CohereLabs/aya-vision-8b."""
+    described: AyaVisionConfig = AyaVisionConfig.from_dict(deepcopy(RELEASED["aya"]))
+    return described
 
 
 def scale_logits(model: PreTrainedModel) -> None:
@@ -61,10 +38,6 @@ def scale_logits(model: PreTrainedModel) -> None:
 
 AYA = Family(
     name="aya",
-    title="Aya Vision 8B",
-    language_prefix="model.language_model",
-    vision_prefix="model.vision_tower",
-    projector_prefix="model.multi_modal_projector",
     collator=AyaCollator,
     processor=AyaVisionProcessor,
     image_processor=GotOcr2ImageProcessorPil,

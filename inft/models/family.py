@@ -10,6 +10,7 @@ from transformers.image_processing_backends import PilBackend
 
 from inft.data.collators import CaptionCollator
 from inft.data.encoding import Processor
+from inft.models.targets import LAYOUTS, Layout
 from inft.params import FamilyName
 
 
@@ -19,18 +20,9 @@ def _as_loaded(model: PreTrainedModel) -> None:
 
 @dataclass(frozen=True)
 class Family:
-    """One model family.
-
-    The three prefixes are module paths inside the transformers model class; every linear layer of the base lies under
-    one of them, but for the output head.
-    """
+    """One model family."""
 
     name: FamilyName
-    title: str
-    """The name a person knows it by."""
-    language_prefix: str
-    vision_prefix: str
-    projector_prefix: str
     collator: type[CaptionCollator]
     processor: type[Processor]
     image_processor: type[PilBackend]
@@ -39,19 +31,21 @@ class Family:
     """The released checkpoint's architecture, without its weights."""
     refused_attention: Mapping[str, str] = field(default_factory=dict)
     """Attention kernels the family cannot run, each with the reason."""
+    recomputed_here: tuple[str, ...] = ()
+    """Lists of layers that transformers keeps all activations of, whatever checkpointing is asked for."""
     adjust: Callable[[PreTrainedModel], None] = _as_loaded
     """Corrects the loaded model where transformers departs from the released one."""
 
+    @property
+    def layout(self) -> Layout:
+        """Where the parts of its model lie."""
+        return LAYOUTS[self.name]
+
+    @property
+    def title(self) -> str:
+        """The name a person knows it by."""
+        return self.layout.title
+
     def group(self, module_name: str) -> str:
-        """The part of the model that a module path belongs to: language, vision, projector or other.
-
-        A PEFT model's path (with `base_model.model.` before it) is understood too.
-        """
-        prefixes = {"projector": self.projector_prefix, "vision": self.vision_prefix, "language": self.language_prefix}
-        for group, prefix in prefixes.items():
-            if f".{prefix}." in f".{module_name}.":
-                return group
-        return "other"
-
-
-GROUPS = ("language", "vision", "projector", "other")
+        """The part of the model that a module path belongs to, see `Layout.group`."""
+        return self.layout.group(module_name)

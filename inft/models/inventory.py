@@ -12,7 +12,8 @@ from transformers import PreTrainedConfig
 from inft.config import Config
 from inft.errors import ConfigError
 from inft.models.adapters import TrainableTable, add_adapters, list_linear_modules, skeleton, trainable_table
-from inft.models.family import GROUPS, Family
+from inft.models.family import Family
+from inft.models.targets import GROUPS
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from transformers.utils import logging as transformers_logging
 from inft.config import Config
 from inft.errors import ConfigError
 from inft.models.checkpoint import Checkpoint, Progress, unreadable
+from inft.models.dequantized import hold_dequantized
 from inft.models.family import Family
 from inft.params import DtypeName, QLoRAParams
 
@@ -54,7 +55,7 @@ def load_base(
     attention: str,
     progress: Progress,
 ) -> PreTrainedModel:
-    """The base model on `device`, quantised as `qlora` says, with the family's corrections made.
+    """The base model on `device`, quantised and held as `qlora` says, with the family's corrections made.
 
     Args:
         config: the run's parameters.
@@ -88,6 +89,8 @@ def load_base(
     _check_complete(model, report, checkpoint.model)
     _check_skipped(model, config.qlora, family)
     _keep_layout(model)
+    if config.qlora.hold_dequantized:
+        hold_dequantized(model)
     family.adjust(model)
     model.config.use_cache = False
     model.name_or_path = checkpoint.name

@@ -36,21 +36,13 @@ from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2Im
 from transformers.models.mllama.image_processing_pil_mllama import MllamaImageProcessorPil
 
 from inft.data.encoding import Processor
-from inft.data.sources import demo_folder
 from inft.models.chat_templates import AYA_TEMPLATE, LLAMA32_TEMPLATE
+from inft.models.tiny_description import PATCH_PIXELS, TILE_PIXELS, VOCABULARY, tiny_description
 from inft.params import FamilyName
+from inft.project import demo_folder
 
-VOCABULARY = 1024
-"""Pieces of text. A caption of the demo corpus takes about 70; so few are learnt within minutes on a CPU."""
-
-TILE_PIXELS: dict[FamilyName, int] = {"llama32": 56, "aya": 56}
 RELEASED_TILE_PIXELS: dict[FamilyName, int] = {"llama32": 560, "aya": 364}
-PATCH_PIXELS = 14
-
-# The released models' 0.02 is made for thousands of dimensions. With 256 of them, logits that small could never leave
-# the uniform distribution; Aya's head, tied to the embedding and scaled by 1/4, needs more than Llama's. Found by
-# trial: twice as much on Llama starts so sharp that the demo's 200 steps do not get it down.
-INITIALIZER_RANGE: dict[FamilyName, float] = {"llama32": 0.1, "aya": 0.4}
+CONFIGS: dict[FamilyName, type[PreTrainedConfig]] = {"llama32": MllamaConfig, "aya": AyaVisionConfig}
 
 LLAMA_CONTROL_TOKENS = (
     "<|begin_of_text|>",
@@ -147,62 +139,16 @@ def build_processor(family: FamilyName, texts: Iterable[str], tile_pixels: int) 
 
 
 def tiny_config(family: FamilyName, processor: Processor) -> PreTrainedConfig:
-    """A configuration whose vocabulary and tiles are the processor's: 4 text layers of 256 dimensions."""
+    """The model's description with the processor's tiles and control tokens."""
     tokenizer = processor.tokenizer
-    tile = processor.image_processor.size["height"]
-    text = {
-        "hidden_size": 256,
-        "intermediate_size": 512,
-        "num_hidden_layers": 4,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "max_position_embeddings": 8192,
-        "initializer_range": INITIALIZER_RANGE[family],
+    description = tiny_description(family, processor.image_processor.size["height"])
+    description["text_config"] |= {
         "bos_token_id": tokenizer.bos_token_id,
         "eos_token_id": tokenizer.eos_token_id,
         "pad_token_id": tokenizer.pad_token_id,
     }
-    vision = {"hidden_size": 64, "intermediate_size": 128, "image_size": tile, "patch_size": PATCH_PIXELS}
-    if family == "llama32":
-        return MllamaConfig(
-            vision_config=vision
-            | {
-                "num_hidden_layers": 3,
-                "num_global_layers": 1,
-                "attention_heads": 4,
-                "intermediate_layers_indices": [1],
-                "vision_output_dim": 128,
-                "supported_aspect_ratios": [[1, 1], [1, 2], [1, 3], [1, 4], [2, 1], [2, 2], [3, 1], [4, 1]],
-            },
-            text_config=text
-            | {
-                # As in the released checkpoint, the picture's id is the first one that the head has no row for.
-                "vocab_size": processor.image_token_id,
-                "cross_attention_layers": [1, 3],
-                "rope_parameters": {"rope_type": "default", "rope_theta": 500000.0},
-            },
-            image_token_index=processor.image_token_id,
-        )
-    return AyaVisionConfig(
-        vision_config=vision
-        | {
-            "model_type": "siglip_vision_model",
-            "num_hidden_layers": 2,
-            "num_attention_heads": 4,
-            "vision_use_head": False,
-        },
-        text_config=text
-        | {
-            "model_type": "cohere2",
-            "vocab_size": len(tokenizer),
-            "head_dim": 64,
-            "sliding_window": 4096,
-            "logit_scale": 0.25,
-        },
-        image_token_index=processor.image_token_id,
-        downsample_factor=2,
-        alignment_intermediate_size=256,  # type: ignore[call-arg]  # read by the projector, not declared
-    )
+    described: PreTrainedConfig = CONFIGS[family].from_dict(description)
+    return described
 
 
 def build_model(family: FamilyName, processor: Processor, seed: int = 0) -> PreTrainedModel:
@@ -278,8 +224,9 @@ def _trainer(control_tokens: tuple[str, ...] = ()) -> trainers.BpeTrainer:
 
 def _recipe_digest() -> str:
     """Changes with all that a checkpoint is made from, so that no stale one is ever loaded."""
-    source = inspect.getsource(sys.modules[__name__]) + LLAMA32_TEMPLATE + AYA_TEMPLATE + transformers.__version__
-    return hashlib.sha256(source.encode() + _demo_rows()).hexdigest()[:12]
+    sources = (sys.modules[__name__], sys.modules[tiny_description.__module__])
+    recipe = [*map(inspect.getsource, sources), LLAMA32_TEMPLATE, AYA_TEMPLATE, transformers.__version__]
+    return hashlib.sha256("".join(recipe).encode() + _demo_rows()).hexdigest()[:12]
 
 
 def _demo_rows() -> bytes:

@@ -28,6 +28,7 @@ def check_rules(config: Config, where: Where, root: Path) -> Iterator[Problem]:
     yield from _model_source(config, where)
     yield from _data_source(config, where)
     yield from _hub_ids(config, where)
+    yield from _quantisation(config, where)
     yield from _languages(config, where)
     yield from _columns(config, where)
     yield from _evaluation(config, where)
@@ -85,6 +86,17 @@ def _hub_ids(config: Config, where: Where) -> Iterator[Problem]:
             yield Problem(
                 f"{key} in {where(key)} must be a hub id, name or owner/name, not {shown(text)}.", fix, (key,)
             )
+
+
+def _quantisation(config: Config, where: Where) -> Iterator[Problem]:
+    keys = ("qlora.hold_dequantized", "qlora.load_in_4bit")
+    if config.qlora.hold_dequantized and not config.qlora.load_in_4bit:
+        yield Problem(
+            f"qlora.hold_dequantized = true in {where(keys[0])} has no effect while qlora.load_in_4bit is false in "
+            f"{where(keys[1])}: nothing is quantised.",
+            "Leave one of them out.",
+            keys,
+        )
 
 
 def _languages(config: Config, where: Where) -> Iterator[Problem]:

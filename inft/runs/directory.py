@@ -60,6 +60,11 @@ class RunDirectory:
         return self.path / "config.toml"
 
     @property
+    def plan(self) -> Path:
+        """How it does its steps and what memory that was forecast to take; written once by the trainer."""
+        return self.path / "plan.json"
+
+    @property
     def status_json(self) -> Path:
         """What the run is doing; replaced as a whole."""
         return self.path / "status.json"

@@ -39,6 +39,11 @@ PACKAGES = Path(inft.__file__).resolve().parents[1]
 # 0.29 s and 0.27 s. (OMP_WAIT_POLICY=PASSIVE does the same for two, but costs the one alone: 0.36 s.)
 CALM_THREADS = {"GOMP_SPINCOUNT": "2000"}
 
+# PyTorch's allocator else keeps memory in blocks of the sizes that were asked for, and rows differ in length: what lies
+# between the blocks would eat up the margin that a plan leaves. Torch reads the second name after the first.
+GROWING_SEGMENTS = {"PYTORCH_ALLOC_CONF": "expandable_segments:True"}
+ALLOCATOR_VARIABLES = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")
+
 
 def supervisor_log(run: RunDirectory) -> Path:
     """What the supervisor has to say about itself; empty or absent unless something went wrong with it."""
@@ -191,7 +196,8 @@ def _environment() -> dict[str, str]:
         own["INFT_CACHE"] = str(cache_dir())
     # Locks that this process inherited are not meant for a run that it starts without any.
     others = {key: value for key, value in os.environ.items() if key != ENVIRONMENT}
-    return {**CALM_THREADS, **others, **own}
+    allocator = {} if any(name in os.environ for name in ALLOCATOR_VARIABLES) else GROWING_SEGMENTS
+    return {**CALM_THREADS, **allocator, **others, **own}
 
 
 def search_path(packages: Path) -> list[str]:

@@ -11,6 +11,7 @@ STAGE_NAMES: dict[str, str] = {
     "download": "downloading",
     "weights": "loading weights",
     "data": "preparing data",
+    "lengths": "measuring rows",
     "training": "training",
     "saving": "saving",
 }

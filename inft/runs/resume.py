@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from inft.config import Config
 from inft.errors import ConfigError, InftError
+from inft.forecast.choice import Choice, choice_of, describe, with_choice
 from inft.profiles import curve_changes, load_config, resolve
 from inft.project import project_root
 from inft.runs.checkpoints import Checkpoint, incomplete_checkpoints
@@ -15,6 +16,7 @@ from inft.runs.directory import Origin, RunDirectory, RunRecord
 from inft.runs.find import reference
 from inft.runs.inspect import inspect
 from inft.runs.lineage import successor
+from inft.runs.plans import overrides_of, read_plan
 from inft.runs.provenance import package_versions
 from inft.runs.quantities import duration
 from inft.runs.records import read_record
@@ -61,9 +63,13 @@ def prepare(run: RunDirectory, overrides: Sequence[str] = (), *, force: bool = F
     record, condition, name = read_record(run), inspect(run), reference(run)
     if condition.alive and not (force and is_out_of_sight(condition)):
         raise _still_going_on(name, visible(record.host), condition)
-    old = load_config(run.config_toml)
-    _refuse_other_project(run, old)
-    new = resolve(str(run.config_toml), overrides).config
+    stated = load_config(run.config_toml)
+    _refuse_other_project(run, stated)
+    plan_anew = any(text.partition("=")[0].strip() == "sft.fit" for text in overrides)
+    choice = _planned_choice(run, stated, needed=not plan_anew)
+    kept = () if choice is None or plan_anew else overrides_of(choice)
+    old = stated if choice is None else with_choice(stated, choice)
+    new = resolve(str(run.config_toml), (*kept, *overrides)).config
     changed = curve_changes(old, new)
     refuse_what_is_done(name, condition, anything_new=bool(changed) or (force and bool(overrides)))
     if changed and not force:
@@ -84,6 +90,8 @@ def prepare(run: RunDirectory, overrides: Sequence[str] = (), *, force: bool = F
         *(f"{visible(problem.message)} It is left out." for problem in problems),
         *_about_checkpoints(run, record, old, checkpoint),
     ]
+    if kept and stated.sft.fit == "auto":
+        warnings.insert(0, f"It goes on as planned then, without a new plan: {describe(choice_of(new))}.")
     if changed:
         warnings.insert(0, f"The loss curve will not be the same, since these changed: {', '.join(changed)}.")
     return Resumption(new, checkpoint, Origin(run.run_id, checkpoint.path, force), tuple(changed), tuple(warnings))
@@ -141,6 +149,22 @@ def _refuse_other_project(run: RunDirectory, config: Config) -> None:
             f"{visible(str(run.path))} belongs to the project in {visible(str(home))}, not to this one.",
             f"Go there, or set INFT_HOME={visible(str(home))}.",
         )
+
+
+def _planned_choice(run: RunDirectory, config: Config, *, needed: bool) -> Choice | None:
+    """How the run did its steps; None = as `config` says.
+
+    Raises:
+        ConfigError: it is needed, and what the run had chosen is lost.
+        DiskError: it cannot be read.
+    """
+    try:
+        plan = read_plan(run)
+    except ConfigError:
+        if needed and config.sft.fit == "auto":
+            raise
+        return None
+    return None if plan is None else plan.choice
 
 
 def _would_bend(changed: Sequence[str], old: Config, new: Config) -> ConfigError:

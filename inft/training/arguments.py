@@ -27,12 +27,8 @@ def training_arguments(config: Config, output_dir: Path, *, on_gpu: bool) -> SFT
         config: the run's parameters.
         output_dir: where checkpoints go.
         on_gpu: whether the model is on a GPU.
-
-    Raises:
-        NotReadyError: the tracking service's package is missing.
     """
     sft, data = config.sft, config.data
-    _check_tracker(sft.report_to)
     evaluates = data.eval_split is not None
     return SFTConfig(
         output_dir=str(output_dir),
@@ -78,7 +74,12 @@ def training_arguments(config: Config, output_dir: Path, *, on_gpu: bool) -> SFT
     )
 
 
-def _check_tracker(name: str) -> None:
+def check_tracker(name: str) -> None:
+    """Looks for the package of `sft.report_to`.
+
+    Raises:
+        NotReadyError: it is missing.
+    """
     package = TRACKER_PACKAGES.get(name)
     if package is not None and importlib.util.find_spec(package) is None:
         raise NotReadyError(

@@ -36,6 +36,7 @@ class TrainerLoggingCallback(TrainerCallback):
         meter: knows where the time went.
         table: what is trained.
         on_gpu: whether there is GPU memory to speak of.
+        forecast_bytes: the forecast's peak of that memory; None = there was none.
         origin: what the run continues, as further keys of `train_begin`.
     """
 
@@ -46,12 +47,14 @@ class TrainerLoggingCallback(TrainerCallback):
         table: TrainableTable,
         *,
         on_gpu: bool,
+        forecast_bytes: int | None = None,
         origin: Mapping[str, Any] | None = None,
     ) -> None:
         self._report = report
         self._meter = meter
         self._table = table
         self._on_gpu = on_gpu
+        self._forecast: dict[str, Any] = {} if forecast_bytes is None else {"forecast_vram_gib": forecast_bytes / 2**30}
         self._origin = dict(origin or {})
 
     def on_train_begin(
@@ -100,6 +103,7 @@ class TrainerLoggingCallback(TrainerCallback):
                 elapsed_sec=self._meter.elapsed_sec,
                 peak_vram_gib=torch.cuda.max_memory_allocated() / 2**30 if self._on_gpu else None,
                 **known,
+                **self._forecast,
                 **({} if measured is None else vars(measured)),
                 **{name: value for name, value in figures.items() if name not in TRAINER_ONLY},
             )

@@ -36,8 +36,8 @@ _FROM_A_WORKER = re.compile(r"\ACaught \w+ in DataLoader worker process")
 """How torch hands on an exception of a data worker: this line, the worker's traceback, and at last what it said."""
 
 _GPU_MEMORY = (
-    "Lower data.batch_size (and raise sft.gradient_accumulation_steps as much), keep "
-    "sft.gradient_checkpointing on, or lower basic.max_length."
+    'Set sft.fit = "auto", which chooses what fits; or lower data.batch_size (and raise '
+    "sft.gradient_accumulation_steps as much), or lower basic.max_length."
 )
 _HOST_MEMORY = "Lower data.num_workers, end other programs, or allow the container more memory."
 _GO_ON = "`inft-tui resume` goes on from the last complete checkpoint."

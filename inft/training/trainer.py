@@ -16,12 +16,14 @@ from trl import SFTConfig, SFTTrainer
 from inft.data.collators import SKIPPED_KEY, CaptionCollator, SkippedRow
 from inft.data.encoding import IGNORE_INDEX
 from inft.data.skips import SkipLedger
+from inft.data.workers import shield_workers
 from inft.errors import DivergedError
+from inft.forecast.row_lengths import RowLengths
 from inft.models.adapters import set_adapter_dtype
 from inft.training.checkpointing import CheckpointingTrainer, CheckpointPlan, EvaluationCut
 from inft.training.meter import StepMeter
+from inft.training.order import Cost, HeaviestFirst
 from inft.training.report import RunReport
-from inft.training.workers import shield_workers
 
 
 class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
@@ -31,6 +33,7 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
         model: base with adapters.
         args: see `inft.training.arguments`.
         collator: turns row numbers into batches.
+        lengths: of the rows so numbered; the heaviest are trained on first.
         evaluation: the same for the rows evaluated on, if any.
         meter: is told what every step consists of.
         plan: where checkpoints go and which of them stay.
@@ -39,6 +42,7 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
         is_ending: whether somebody wants the run to end.
         adapter_dtype: what the adapters are held in.
         callbacks: as the Trainer's.
+        cost: how heavy a micro-batch is.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
         model: PeftModel,
         args: SFTConfig,
         collator: CaptionCollator,
+        lengths: RowLengths,
         evaluation: CaptionCollator | None,
         meter: StepMeter,
         plan: CheckpointPlan,
@@ -55,7 +60,10 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
         is_ending: Callable[[], bool],
         adapter_dtype: torch.dtype,
         callbacks: Sequence[TrainerCallback],
+        cost: Cost,
     ) -> None:
+        self._lengths = lengths
+        self._cost = cost
         self._train_collator = collator
         self._evaluation = evaluation
         self._meter = meter
@@ -146,6 +154,17 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
         began = time.perf_counter()
         super()._save_checkpoint(model, trial)
         self._meter.pause(time.perf_counter() - began)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> HeaviestFirst:
+        seed: int | None = self.args.data_seed
+        assert seed is not None  # `training_arguments` states it
+        return HeaviestFirst(
+            self._lengths,
+            seed=seed,
+            micro_batch=self.args.per_device_train_batch_size,
+            accumulation=self.args.gradient_accumulation_steps,
+            cost=self._cost,
+        )
 
     def get_train_dataloader(self) -> Any:
         """The batches to train on."""

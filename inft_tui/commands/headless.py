@@ -9,6 +9,7 @@ from inft.profiles import resolve
 from inft.runs.launch import TRAINER_MODULE
 from inft_tui.following import detach, stay
 from inft_tui.launching import launch
+from inft_tui.readying import require_ready
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Request:
         argv: the command line, for the record.
         as_json: whether stdout carries the run's events.
         detach: whether to leave as soon as the run is started.
+        force: whether to start it on a machine that is not ready.
     """
 
     profile: str
@@ -28,6 +30,7 @@ class Request:
     argv: Sequence[str]
     as_json: bool = False
     detach: bool = False
+    force: bool = False
 
 
 def run(request: Request, module: str = TRAINER_MODULE) -> int:
@@ -43,7 +46,10 @@ def run(request: Request, module: str = TRAINER_MODULE) -> int:
     Raises:
         ConfigError: the configuration cannot be used, or another run writes to one of its folders.
         DiskError: the run's folder cannot be written.
+        NotReadyError: this machine cannot run it.
     """
     config = resolve(request.profile, request.overrides).config
+    if not request.force:
+        require_ready(config)
     launched = launch(config, argv=request.argv, module=module)
     return (detach if request.detach else stay)(launched, as_json=request.as_json)

@@ -15,6 +15,7 @@ from inft.runs.resume import Resumption, prepare
 from inft.runs.visible import visible
 from inft_tui.following import detach, stay
 from inft_tui.launching import launch
+from inft_tui.readying import require_ready
 from inft_tui.terminal import err, out, out_json, shown_path
 
 
@@ -26,7 +27,7 @@ class Request:
         name: the run to go on with.
         overrides: what differs from then on, each "table.key=value".
         argv: the command line, for the record.
-        force: allow what changes the loss curve.
+        force: allow what changes the loss curve, and a machine that is not ready.
         as_json: whether stdout carries the run's events, or the plan.
         detach: whether to leave as soon as the run is started.
         dry_run: only say from where it would go on.
@@ -50,6 +51,7 @@ def run(request: Request, logs_dir: Path | None, module: str = TRAINER_MODULE) -
     Raises:
         ConfigError: there is no such run, or it cannot go on.
         DiskError: it cannot be read, or the new one's folder cannot be written.
+        NotReadyError: this machine cannot run it.
     """
     old = find_run(request.name, logs_dir)
     resumption = prepare(old, request.overrides, force=request.force)
@@ -58,6 +60,8 @@ def run(request: Request, logs_dir: Path | None, module: str = TRAINER_MODULE) -
     checkpoint = resumption.checkpoint
     if request.dry_run:
         return _plan(old.run_id, resumption, as_json=request.as_json)
+    if not request.force:
+        require_ready(resumption.config)
     err(f"Going on with {visible(old.run_id)} from step {checkpoint.step:,}, {visible(shown_path(checkpoint.path))}")
     launched = launch(resumption.config, argv=request.argv, origin=resumption.origin, module=module)
     return (detach if request.detach else stay)(launched, as_json=request.as_json)

@@ -96,6 +96,34 @@ def test_a_subset_per_language_is_fetched_and_then_found_in_the_cache(
     assert ask(endpoint, tmp_path, {"HF_HUB_OFFLINE": "1"}) == expected
 
 
+KEYS = """
+import json
+from dataclasses import replace
+from pathlib import Path
+from inft.data.munichus import load_rows
+from inft.forecast.identity import lengths_key
+from inft.profiles import resolve
+
+config = resolve("demo_aya", ["data.source=hub", "data.languages=en,si"]).config
+fewer = replace(config, data=replace(config.data, languages=("en",)))
+keys = [lengths_key(config, Path.cwd(), "train")]
+load_rows(fewer.data, root=Path.cwd(), split="train")
+keys += [lengths_key(some, Path.cwd(), "train") for some in (config, fewer)]
+load_rows(config.data, root=Path.cwd(), split="train")
+keys += [lengths_key(config, Path.cwd(), "train")]
+print("ANSWER" + json.dumps({"keys": keys}))
+"""
+
+
+def test_a_dataset_is_known_by_its_commit_once_all_of_it_is_prepared(
+    hub: tuple[str, type[Hub]], tmp_path: Path
+) -> None:
+    before, part, fewer, whole = answer_of(run_against(hub[0], tmp_path, "-c", KEYS))["keys"]
+    assert before is part is None
+    assert None not in (fewer, whole)
+    assert fewer != whole
+
+
 def test_an_unknown_subset_names_those_there_are(hub: tuple[str, type[Hub]], tmp_path: Path) -> None:
     answer = ask(hub[0], tmp_path, languages=["xx"])
     assert answer["exit_code"] == ExitCode.HUB

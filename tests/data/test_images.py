@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from inft.data import images
-from inft.data.images import UndecodableImage, open_image
+from inft.data.images import UndecodableImage, open_image, upright_size
 from inft.data.rows import ImageRef
 
 PLACE = "train.jsonl line 12"
@@ -165,3 +165,55 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(side: int, monkeyp
 
 def test_the_limit_is_pils() -> None:
     assert images.MAX_PIXELS == Image.MAX_IMAGE_PIXELS
+
+
+ORIENTATION = 0x0112
+
+
+def turned(kind: str, orientation: int) -> bytes:
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    return encoded(Image.new("RGB", (6, 4)), kind, exif=exif)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_size_is_known_from_the_header(kind: str, orientation: int) -> None:
+    if kind == "AVIF" and "AVIF" not in images._formats():
+        pytest.skip("this PIL has no AVIF")
+    data = turned(kind, orientation)
+    size = upright_size(ImageRef(data, PLACE))
+    assert size == opened(data).size == ((4, 6) if orientation > 4 else (6, 4))
+
+
+def test_an_orientation_behind_the_pixels_counts() -> None:
+    data = turned("PNG", 6)
+    chunk = data.index(b"eXIf") - 4
+    length = 12 + int.from_bytes(data[chunk : chunk + 4])
+    end = data.index(b"IEND") - 4
+    moved = data[:chunk] + data[chunk + length : end] + data[chunk : chunk + length] + data[end:]
+    assert upright_size(ImageRef(moved, PLACE)) == opened(moved).size == (4, 6)
+
+
+def test_an_orientation_in_xmp_counts() -> None:
+    xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    data = encoded(Image.new("RGB", (6, 4)), "JPEG", xmp=xmp)
+    assert upright_size(ImageRef(data, PLACE)) == opened(data).size == (4, 6)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "BMP", "PPM", "JPEG2000"])
+def test_formats_without_an_orientation(kind: str) -> None:
+    data = encoded(Image.new("RGB", (6, 4)), kind)
+    assert upright_size(ImageRef(data, PLACE)) == opened(data).size == (6, 4)
+
+
+@pytest.mark.parametrize("data", [b"", b"GIF89a", b"\x89PNG\r\n\x1a\n", turned("JPEG", 6)[:20], Path("/nowhere.jpg")])
+def test_a_size_that_cannot_be_read(data: bytes | Path) -> None:
+    with pytest.raises(UndecodableImage):
+        upright_size(ImageRef(data, PLACE))
+
+
+def test_the_size_of_a_decompression_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "MAX_PIXELS", 20)
+    with pytest.raises(UndecodableImage, match="6x4 is over 20 pixels"):
+        upright_size(ImageRef(turned("PNG", 1), PLACE))

@@ -30,7 +30,8 @@ from inft_tui.terminal import open_missing_streams, tolerate_any_text
 open_missing_streams()
 tolerate_any_text()
 options = sys.argv[1:]
-request = Request("small", (), sys.argv, as_json="--json" in options, detach="--detach" in options)
+flags = {option: f"--{option}" in options for option in ("detach", "force")}
+request = Request("small", (), sys.argv, as_json="--json" in options, **flags)
 module = os.environ.get("TRAINER", "tests.runs.stand_in")
 sys.exit(exit_code_of(lambda: run(request, module=module), as_json=request.as_json))
 """

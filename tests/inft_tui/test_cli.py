@@ -66,7 +66,7 @@ def test_a_profile_alone_is_told_what_is_missing(project: Path) -> None:
     assert "--headless" in done.stderr
 
 
-@pytest.mark.parametrize("option", ["--headless", "--dry-run"])
+@pytest.mark.parametrize("option", ["--headless", "--dry-run", "data"])
 def test_a_missing_profile_lists_what_there_is(project: Path, option: str) -> None:
     done = inft_tui(option)
     assert (done.returncode, done.stdout) == (2, "")
@@ -99,9 +99,10 @@ def test_an_unknown_option_is_a_usage_error(project: Path) -> None:
 
 
 def test_options_of_a_run_before_a_command_are_not_dropped_silently(project: Path) -> None:
-    done = inft_tui("--profile", "small", "profiles")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "`profiles`" in done.stderr
+    for option in (["--profile", "small"], ["--force"]):
+        done = inft_tui(*option, "profiles")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "`profiles`" in done.stderr
 
 
 class TestDryRun:

@@ -194,7 +194,10 @@ class TestPipe:
 
     def test_a_disk_that_takes_nothing(self, project: Path) -> None:
         (project / "logs").write_text("a file where the folder should be")
-        done = headless("--json")
+        refused = headless("--json")
+        assert refused.returncode == 3
+        assert "The run's logs cannot be written" in json.loads(refused.stdout)["message"]
+        done = headless("--json", "--force")
         assert done.returncode == 7
         assert json.loads(done.stdout)["kind"] == "disk"
 

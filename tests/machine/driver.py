@@ -42,6 +42,17 @@ int nvmlDeviceGetMemoryInfo(void *device, unsigned long long sizes[3]) {
     sizes[2] = 69ULL << 30;
     return check(device);
 }
+int nvmlSystemGetDriverVersion(char *text, unsigned size) {
+    while (getenv("HANGS_AT_ONCE")) sleep(1);
+    strncpy(text, "580.65.06", size);
+    return 0;
+}
+int nvmlSystemGetCudaDriverVersion_v2(int *version) { *version = 13000; return 0; }
+int nvmlDeviceGetCudaComputeCapability(void *device, int *major, int *minor) {
+    *major = 9;
+    *minor = 0;
+    return check(device);
+}
 int nvmlDeviceGetTemperature(void *device, int sensor, unsigned *degrees) {
     *degrees = 61;
     return sensor == 0 ? check(device) : 2;

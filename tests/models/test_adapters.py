@@ -11,10 +11,8 @@ from peft.tuners.lora import LoraLayer
 
 from inft.errors import ConfigError
 from inft.models.adapters import (
-    Targets,
     TrainableTable,
     add_adapters,
-    find_targets,
     list_linear_modules,
     skeleton,
     trainable_table,
@@ -22,6 +20,7 @@ from inft.models.adapters import (
 from inft.models.checkpoint import load_processor
 from inft.models.quantization import DTYPES
 from inft.models.registry import FAMILIES
+from inft.models.targets import LAYOUTS, Targets, find_targets
 from inft.params import FamilyName
 from inft.profiles import resolve
 from tests.models.bases import batch, demo, load
@@ -113,14 +112,14 @@ def test_targets_that_all_match_nothing_are_an_error(tiny: dict[FamilyName, Path
 
 def test_targets_of_the_vision_tower_alone_are_an_error_in_language_scope() -> None:
     linears = ["model.vision_tower.encoder.layers.0.mlp.fc1", "model.language_model.layers.0.mlp.up_proj"]
-    assert find_targets(linears, ["fc1"], "guide", FAMILIES["aya"]).modules == (linears[0],)
+    assert find_targets(linears, ["fc1"], "guide", LAYOUTS["aya"]).modules == (linears[0],)
     with pytest.raises(ConfigError, match=r"fc1.*scope 'language'"):
-        find_targets(linears, ["fc1"], "language", FAMILIES["aya"])
+        find_targets(linears, ["fc1"], "language", LAYOUTS["aya"])
 
 
 def test_a_target_is_a_whole_name_at_the_end_of_a_path() -> None:
     linears = [f"model.language_model.layers.{n}.{end}" for n in (1, 11) for end in ("out_proj", "self_attn.o_proj")]
-    found = find_targets(linears, ["o_proj", "1.out_proj", "proj", linears[2]], "guide", FAMILIES["aya"])
+    found = find_targets(linears, ["o_proj", "1.out_proj", "proj", linears[2]], "guide", LAYOUTS["aya"])
     assert found.by_name == {"o_proj": 2, "1.out_proj": 1, "proj": 0, linears[2]: 1}
     assert found.modules == (linears[0], linears[1], linears[2], linears[3])
 

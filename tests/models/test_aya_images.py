@@ -24,7 +24,7 @@ def encoded(processor: Processor, size: tuple[int, int]) -> tuple[int, torch.Ten
     inputs = processor(images=[picture(*size)], text=[text], add_special_tokens=False, return_tensors="pt")
     count = int((inputs["input_ids"] == processor.image_token_id).sum())
     # What our collator counts tokens with is what the processor has written.
-    ours = AyaCollator.image_text(processor, picture(*size))
+    ours = AyaCollator.image_text(processor, AyaCollator.tile_count(processor, *size))
     assert processor.tokenizer(ours, add_special_tokens=False)["input_ids"].count(processor.image_token_id) == count
     return count, inputs["pixel_values"]
 

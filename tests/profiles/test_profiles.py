@@ -294,6 +294,7 @@ def random_config(rng: random.Random, base: Config) -> Config:
     return replace(
         config,
         basic=replace(config.basic, **basic),
+        qlora=replace(config.qlora, load_in_4bit=True),
         sft=replace(config.sft, **sft, eval_steps=1),
         data=replace(config.data, dataset_id="x", source="jsonl", path="/d/'"),
     )
@@ -422,6 +423,10 @@ def test_everything_wrong_is_said_at_once(write: Callable[..., str]) -> None:
         (
             "[basic]\nmodel_path = 'm'\n",
             'in profiles/mine.toml line 3 has no effect while basic.model_source is "hub".',
+        ),
+        (
+            "[qlora]\nload_in_4bit = false\nhold_dequantized = true\n",
+            "has no effect while qlora.load_in_4bit is false in profiles/mine.toml line 3: nothing is quantised.",
         ),
         ("[data]\npath = 'd'\n", 'in profiles/mine.toml line 3 has no effect while data.source is "hub".'),
         ("[basic]\naya_model_name = '/m/aya'\n", 'State basic.model_source = "folder" and basic.model_path'.lower()),

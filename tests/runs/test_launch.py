@@ -114,6 +114,33 @@ def test_the_trainers_surroundings(
     assert second == "caf\\udce9 ශ්‍රී"
 
 
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ({}, ["expandable_segments:True", None]),
+        ({"PYTORCH_ALLOC_CONF": "backend:native"}, ["backend:native", None]),
+        ({"PYTORCH_CUDA_ALLOC_CONF": "backend:native"}, [None, "backend:native"]),
+    ],
+)
+def test_the_gpu_s_memory_is_kept_in_segments_that_grow_unless_a_person_says_otherwise(
+    run: RunDirectory,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stated: dict[str, str],
+    expected: list[str | None],
+) -> None:
+    names = ["PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"]
+    (tmp_path / "allocating.py").write_text(f"import json, os; print(json.dumps(list(map(os.environ.get, {names}))))")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in stated.items():
+        monkeypatch.setenv(name, value)
+    trainer = start_trainer(run, module="allocating")
+    assert trainer.wait(30) == 0, run.console_log.read_text()
+    assert json.loads(run.console_log.read_text()) == expected
+
+
 def test_relative_paths_of_the_launcher_mean_the_same_to_its_children(
     run: RunDirectory, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ import platform
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,15 @@ import pytest
 
 from inft.config import Config
 from inft.errors import ConfigError
+from inft.forecast.choice import Choice, with_choice
 from inft.machine.processes import this_process
+from inft.profiles import load_config, resolve
 from inft.runs import locks
 from inft.runs.checkpoints import complete_checkpoints
 from inft.runs.directory import Origin, RunDirectory
 from inft.runs.inspect import is_at_work_in_sight
 from inft.runs.locks import OutputLocks, lock_file
+from inft.runs.plans import PlanRecord, write_plan
 from inft.runs.provenance import package_versions
 from inft.runs.resume import prepare, version_changes
 from inft.runs.saved import checkpoint_folder
@@ -300,3 +304,65 @@ def test_only_recorded_packages_are_compared(
     then: Mapping[str, str | None], now: Mapping[str, str | None], count: int
 ) -> None:
     assert sum(warning.count("->") for warning in version_changes(then, now)) == count
+
+
+PLANNED = Choice(micro_batch=2, accumulation=4, recompute=False, hold_dequantized=True)
+
+
+@pytest.fixture
+def fitted(project: Path) -> RunDirectory:
+    """A run that chose for itself, and ended after a checkpoint of step 20."""
+    config = resolve("small", ["sft.fit=auto", "sft.gradient_accumulation_steps=8"]).config
+    run = new_run(config, "2025-03-01 12:00:00")
+    save_checkpoint(run, 20)
+    write_plan(run, PlanRecord(PLANNED))
+    write_status(run, working(dead_process(), dead_process(), step=25))
+    return run
+
+
+def test_a_run_goes_on_as_it_was_planned(fitted: RunDirectory) -> None:
+    found = prepare(fitted)
+    assert found.config == with_choice(load_config(fitted.config_toml), PLANNED)
+    assert found.config.sft.fit == "manual"
+    assert (found.changed, found.origin.forced) == ((), False)
+    assert found.warnings == (
+        "It goes on as planned then, without a new plan: micro-batch 2 x 4, activations kept, base held in 16 bit.",
+    )
+
+
+def test_what_does_not_bend_the_curve_may_differ_from_the_plan(fitted: RunDirectory) -> None:
+    found = prepare(fitted, ["qlora.hold_dequantized=false"])
+    assert found.config == with_choice(load_config(fitted.config_toml), replace(PLANNED, hold_dequantized=False))
+    assert found.changed == ()
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("data.batch_size=1", r"data\.batch_size \(2 -> 1\)"),
+        ("sft.fit=auto", r"sft\.fit \(\"manual\" -> \"auto\"\)"),
+    ],
+)
+def test_another_plan_has_to_be_forced(fitted: RunDirectory, override: str, named: str) -> None:
+    with pytest.raises(ConfigError, match=named) as caught:
+        prepare(fitted, [override])
+    assert "--force" in caught.value.fix
+    assert prepare(fitted, [override], force=True).changed
+
+
+def test_a_forced_new_plan_starts_from_what_was_configured(fitted: RunDirectory) -> None:
+    found = prepare(fitted, ["sft.fit=auto"], force=True)
+    assert found.config == load_config(fitted.config_toml)
+
+
+def test_a_lost_plan_is_told_unless_there_was_nothing_to_choose(fitted: RunDirectory, config: Config) -> None:
+    fitted.plan.write_text("{")
+    with pytest.raises(ConfigError, match=r"plan\.json is damaged"):
+        prepare(fitted)
+    stated = ["sft.fit=manual", "data.batch_size=2", "sft.gradient_accumulation_steps=4"]
+    assert prepare(fitted, stated, force=True).config.data.batch_size == 2
+    manual = new_run(config, "2025-03-01 13:00:00")
+    save_checkpoint(manual, 20)
+    write_status(manual, working(dead_process()))
+    manual.plan.write_text('{"choice": {"micro_batch": "x"}}')
+    assert prepare(manual).config == config

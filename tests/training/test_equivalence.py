@@ -98,6 +98,7 @@ def one_step(home: Home, profile: str, micro: int, accumulation: int) -> tuple[f
         model=built.model,
         args=training_arguments(built.config, home.root / "out", on_gpu=False),
         collator=built.collator,
+        lengths=pipeline.measure(built.config, built.collator, built.report, home.root).rows,
         evaluation=None,
         meter=StepMeter(),
         plan=CheckpointPlan(home.root / "out", ("test",), keep=1),

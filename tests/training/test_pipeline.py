@@ -14,12 +14,14 @@ from peft import PeftModel
 
 from inft import pipeline
 from inft.data.demo import __file__ as demo_module
+from inft.forecast.statistics import cached_statistics, read_row_lengths
 from inft.models.checkpoint import load_processor
 from inft.models.quantization import load_base
 from inft.models.registry import FAMILIES
 from inft.profiles import load_config
 from inft.runs.directory import RunDirectory
 from inft.trainer import run_to_end
+from inft.training.order import first_step
 from tests.training.runs import Home, events_of, status_of, wait_for
 
 DEMO = Path(demo_module).parent
@@ -114,7 +116,32 @@ def test_the_same_seed_gives_the_same_losses_and_another_gives_others(home: Home
 
     first = losses()
     assert losses() == pytest.approx(first, rel=1e-5)
-    assert losses("sft.seed=1")[0] != pytest.approx(first[0], rel=1e-4), "sft.seed decides the order of the rows"
+    other = losses("sft.seed=1")
+    assert other[0] == pytest.approx(first[0], rel=1e-5), "the first step is the heaviest, whatever the seed"
+    assert other[1] != pytest.approx(first[1], rel=1e-4), "sft.seed decides the order of the rows behind it"
+
+
+@pytest.mark.slow
+def test_the_first_step_is_the_heaviest_by_lengths_that_are_measured_once(home: Home) -> None:
+    settings = ("data.article_chars=77", "sft.max_steps=1")  # no other test's lengths
+    runs = [home.create("demo_llama", *settings) for _ in range(2)]
+    assert [run_to_end(run) for run in runs] == [0, 0]
+    measured = [[event for event in events_of(run, "stage") if event["name"] == "lengths"] for run in runs]
+    assert [(event["done"], event["total"], event["unit"]) for event in measured[0]] == [
+        (0, 36, "rows"),
+        (36, 36, "rows"),
+    ]
+    assert measured[1] == []
+
+    config = load_config(runs[0].config_toml)
+    statistics = cached_statistics(config, home.root)
+    assert statistics is not None
+    lengths = read_row_lengths(statistics)
+    assert lengths is not None
+    heaviest = first_step(lengths, config.data.batch_size, config.sft.gradient_accumulation_steps)
+    (log,) = events_of(runs[0], "log")
+    assert log["supervised_tokens"] == sum(lengths.supervised[row] for row in heaviest)
+    assert statistics.table.heaviest(1)[-1].tokens == max(lengths.tokens[row] for row in heaviest)
 
 
 @pytest.mark.slow

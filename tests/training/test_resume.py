@@ -120,6 +120,7 @@ def test_early_stopping_goes_on_counting_and_the_best_of_the_run_before_wins(hom
         "sft.early_stopping_patience=3",
         "sft.early_stopping_threshold=0",
         "sft.lr=1",  # it only gets worse after the first step, which has a learning rate of 0
+        "sft.warmup_steps=1",
     )
     whole = home.create("demo_aya", *CURVE, *settings)
     assert run_to_end(whole) == 0
@@ -231,7 +232,7 @@ class TestEvaluations:
 
     @pytest.mark.slow
     def test_one_that_is_made_up_for_can_be_the_best(self, home: Home) -> None:
-        settings = (*EVALUATED, "sft.lr=1")  # it only gets worse after the first step
+        settings = (*EVALUATED, "sft.lr=1", "sft.warmup_steps=1")  # it only gets worse after the first step
         broken = home.create("demo_aya", *settings)
         assert home.trainer(broken, prelude=stopped_in("prediction_step", 1)).wait(120) == 130
         first = checkpoint_of(home, broken, 1)
@@ -259,6 +260,7 @@ class TestTheBestOfTheRunBefore:
         "sft.eval_steps=1",
         "sft.early_stopping_patience=30",
         "sft.lr=1",  # it only gets worse after the first step
+        "sft.warmup_steps=1",
         "sft.max_steps=5",
     )
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 
 from inft.data.rows import ScannableCorpus
 from inft.data.sources.columns import ColumnNames
 from inft.errors import ConfigError, DataError
 from inft.params import MUNIChusLoadConfig
-from inft.project import inside
+from inft.project import demo_folder, inside
 
 OpenProgress = Callable[[str, int, int], None]
 """Called with (language, languages done, languages in all) while a source is opened; once more at the end."""
@@ -54,20 +53,6 @@ def open_corpus(
     from inft.data.sources.jsonl import open_jsonl
 
     return open_jsonl(folder, languages, split, names)
-
-
-def demo_folder() -> Path:
-    """The bundled corpus.
-
-    Raises:
-        DataError: this installation lacks it.
-    """
-    folder = Path(str(files("inft.data") / "demo"))
-    if not folder.is_dir():
-        raise DataError(
-            f"The bundled corpus is not at {folder}.", "Reinstall the package; it has to be installed as files."
-        )
-    return folder
 
 
 def _folder(config: MUNIChusLoadConfig, root: Path) -> Path:

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from torch.utils.data import DataLoader, Dataset
 
-from inft.training.workers import FOR_THE_TRAINER, WorkerContext, shield_workers
+from inft.data.workers import FOR_THE_TRAINER, WorkerContext, shield_workers
 
 
 class Rows(Dataset[int]):

@@ -1,0 +1,58 @@
+"""One thing that was looked at, and how it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Status: TypeAlias = Literal["green", "amber", "red"]
+"""green: nothing to do; amber: a run starts, and something about it deserves a look; red: it would not get far."""
+
+SEVERITY: tuple[Status, ...] = ("green", "amber", "red")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One light.
+
+    Attributes:
+        name: what was looked at; stays the same, for scripts.
+        status: how it stands.
+        message: that in one sentence.
+        fix: what to do, in one sentence; empty if there is nothing to do.
+    """
+
+    name: str
+    status: Status
+    message: str
+    fix: str = ""
+
+
+def green(name: str, message: str) -> Check:
+    """Nothing to do."""
+    return Check(name, "green", message)
+
+
+def amber(name: str, message: str, fix: str) -> Check:
+    """A run starts, and this deserves a look."""
+    return Check(name, "amber", message, fix)
+
+
+def red(name: str, message: str, fix: str) -> Check:
+    """A run would not get far."""
+    return Check(name, "red", message, fix)
+
+
+def are_red(checks: Sequence[Check]) -> list[Check]:
+    """Those that keep a run from starting."""
+    return [check for check in checks if check.status == "red"]
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence lists them.
+
+    >>> listed(["a"]), listed(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

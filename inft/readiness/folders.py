@@ -1,0 +1,81 @@
+"""The folders that a profile names: a local model, a local corpus, and outputs that another run may hold."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from inft.config import Config
+from inft.project import inside
+from inft.readiness.check import Check, amber, green, red
+from inft.runs.locks import lock_file, read_holder
+
+MODEL, DATA, OUTPUT = "local model", "local data", "output folders"
+
+
+def judge_model_folder(folder: Path) -> Check:
+    """Whether a checkpoint lies there."""
+    fix = "Point basic.model_path at a folder that save_pretrained or a hub download has written."
+    if not os.path.isdir(folder):
+        return red(MODEL, f"There is no folder {folder} (basic.model_path).", fix)
+    if not os.path.isfile(folder / "config.json"):
+        return red(MODEL, f"{folder} (basic.model_path) holds no config.json, so it is no checkpoint.", fix)
+    if not any(folder.glob("*.safetensors")):
+        return red(MODEL, f"{folder} (basic.model_path) holds no weights in safetensors files.", fix)
+    return green(MODEL, f"{folder} holds a checkpoint.")
+
+
+def judge_data_folder(folder: Path) -> Check:
+    """Whether there is anything there; its rows are looked at by a run."""
+    if not os.path.isdir(folder):
+        return red(DATA, f"There is no folder {folder} (data.path).", "Correct data.path, or mount its disk.")
+    if not any(folder.iterdir()):
+        return red(DATA, f"{folder} (data.path) is empty.", "Correct data.path, or mount its disk.")
+    return green(DATA, f"{folder} is there.")
+
+
+def local_folders(config: Config, root: Path) -> Iterator[Check]:
+    """A check for each local folder that the profile reads."""
+    if config.basic.model_source == "folder":
+        yield judge_model_folder(inside(root, str(config.basic.model_path), "basic.model_path"))
+    if config.data.path is not None:
+        folder = inside(root, config.data.path, "data.path")
+        try:
+            yield judge_data_folder(folder)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            yield red(DATA, f"{folder} (data.path) cannot be read: {reason}.", "Correct its permissions.")
+
+
+def judge_output_folders(folders: list[Path]) -> Check:
+    """Whether another run writes to one of them; nothing is written or held to find out."""
+    for folder in folders:
+        path = lock_file(Path(os.path.realpath(folder)))
+        if not _is_held(path):
+            continue
+        holder = read_holder(path)
+        who = "another process" if holder is None else f"run {holder.run_id}"
+        fix = "Wait until it has ended, or name another folder."
+        if holder is not None:
+            fix = f"Stop it with `inft-tui stop {holder.run_id}`, wait until it has ended, or name another folder."
+        return amber(OUTPUT, f"{who[:1].upper()}{who[1:]} writes to {folder}, and a second one would be refused.", fix)
+    return green(OUTPUT, "No other run writes to this profile's folders.")
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(
+            descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB
+        )  # shared: two that look at once do not mislead each other
+    except OSError as error:
+        return error.errno in (errno.EWOULDBLOCK, errno.EACCES)
+    finally:
+        os.close(descriptor)
+    return False

@@ -1,0 +1,176 @@
+"""The memory forecast against what a card measured, and against what must hold of any forecast."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from inft.config import Config
+from inft.forecast.architecture import Architecture, architecture_of
+from inft.forecast.choice import Choice, choice_of
+from inft.forecast.lengths import BatchShape, LengthTable, TileClass, assumed_lengths
+from inft.forecast.memory import forecast, of_shape
+from inft.forecast.speed import seconds_per_sample
+from inft.machine.units import GIB
+from inft.models.released import RELEASED
+from inft.params import FamilyName
+from inft.profiles import resolve
+
+PROFILES: dict[FamilyName, str] = {"aya": "aya_basic", "llama32": "llama_basic"}
+FAMILIES: tuple[FamilyName, ...] = ("aya", "llama32")
+ACCUMULATION, SUPERVISED = 2, 30  # as benchmarks/forecast.py has them
+
+
+class Measured(NamedTuple):
+    """A row of the table in docs/memory.md."""
+
+    family: FamilyName
+    rows: int
+    tokens: int
+    tiles: int
+    settings: tuple[str, ...]
+    forecast_gib: float
+    peak_gib: float
+    seconds_per_row: float
+
+    @property
+    def config(self) -> Config:
+        batch = [f"data.batch_size={self.rows}", f"sft.gradient_accumulation_steps={ACCUMULATION}"]
+        return resolve(PROFILES[self.family], [*batch, *self.settings]).config
+
+    @property
+    def shape(self) -> BatchShape:
+        return BatchShape(self.rows, self.tokens, self.rows * self.tiles, self.rows * SUPERVISED)
+
+
+def measured() -> list[Measured]:
+    text = (Path(__file__).parents[2] / "docs" / "memory.md").read_text(encoding="utf-8")
+    _, _, rest = text.partition("<!-- forecast -->\n")
+    found = []
+    for line in rest.partition("<!-- /forecast -->")[0].splitlines()[2:]:
+        family, rows, lengths, settings, expected, peak, _, seconds = (cell.strip() for cell in line.split("|")[1:-1])
+        tokens, tiles = lengths.replace(",", "", 1).split() if lengths.count(",") == 2 else lengths.split(", ")
+        found.append(
+            Measured(
+                "aya" if family == "aya" else "llama32",
+                int(rows),
+                int(tokens.strip(",")),
+                int(tiles),
+                tuple(part for part in settings.split("`")[1::2]),
+                float(expected),
+                float(peak),
+                float(seconds),
+            )
+        )
+    return found
+
+
+MEASURED = measured()
+
+
+def released(family: FamilyName) -> Architecture:
+    return architecture_of(family, RELEASED[family])
+
+
+def peak_gib(config: Config, shape: BatchShape) -> float:
+    return of_shape(config, released(config.family), shape).peak_bytes / GIB
+
+
+def test_the_table_has_both_families_and_every_lever() -> None:
+    assert {row.family for row in MEASURED} == {"aya", "llama32"}
+    assert len(MEASURED) >= 20
+    for lever in ("lora.scope=language", "sft.gradient_checkpointing=false", "qlora.hold_dequantized=true"):
+        assert {row.family for row in MEASURED if lever in row.settings} == {"aya", "llama32"}
+    assert {row.rows for row in MEASURED} >= {1, 4, 8}
+
+
+@pytest.mark.parametrize("row", MEASURED, ids=lambda row: f"{row.family}-{row.rows}x{row.tokens}-{row.settings}")
+def test_within_a_tenth_of_what_an_h200_measured(row: Measured) -> None:
+    expected = peak_gib(row.config, row.shape)
+    assert expected == pytest.approx(row.forecast_gib, abs=0.02), "the table is older than the formulas"
+    assert expected == pytest.approx(row.peak_gib, rel=0.1)
+
+
+@pytest.mark.parametrize("row", MEASURED, ids=lambda row: f"{row.family}-{row.rows}x{row.tokens}-{row.settings}")
+def test_speed_is_of_the_order_that_an_h200_measured(row: Measured) -> None:
+    lengths = LengthTable((TileClass(row.tiles, 100, row.tokens, SUPERVISED, 100 * row.tokens),), measured=True)
+    expected = seconds_per_sample(row.config, released(row.family), lengths, choice_of(row.config))
+    assert row.seconds_per_row / 2 < expected < row.seconds_per_row * 2
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_parts_add_up(family: FamilyName) -> None:
+    config = resolve(PROFILES[family]).config
+    found = forecast(config, released(family), assumed_lengths(family, 4096))
+    assert sum(part.bytes for part in found.parts) == found.peak_bytes
+    assert found.card_bytes > found.peak_bytes
+    assert all(part.bytes > 0 for part in found.parts)
+    assert not found.measured_lengths
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("scope", ["guide", "language"])
+@pytest.mark.parametrize("recompute", ["true", "false"])
+def test_more_of_anything_takes_more(family: FamilyName, scope: str, recompute: str) -> None:
+    settings = [f"lora.scope={scope}", f"sft.gradient_checkpointing={recompute}"]
+    config = resolve(PROFILES[family], settings).config
+    few = BatchShape(2, 1000, 8, 60)
+    for more in (BatchShape(4, 1000, 16, 120), BatchShape(2, 1500, 8, 60)):
+        assert peak_gib(config, more) > peak_gib(config, few)
+    assert peak_gib(config, BatchShape(2, 1000, 20, 60)) >= peak_gib(config, few)
+    larger = replace(config, lora=replace(config.lora, r=128))
+    assert peak_gib(larger, few) > peak_gib(config, few)
+    held = replace(config, qlora=replace(config.qlora, hold_dequantized=True))
+    assert peak_gib(held, few) > peak_gib(config, few) + 8
+    eager = replace(config, basic=replace(config.basic, attn_impl="eager"))
+    assert peak_gib(eager, few) > peak_gib(config, few)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_saves_memory_does(family: FamilyName) -> None:
+    shape = BatchShape(2, 1500, 16, 60)
+
+    def peak(*settings: str) -> float:
+        return peak_gib(resolve(PROFILES[family], settings).config, shape)
+
+    kept = "sft.gradient_checkpointing=false"
+    assert peak() < peak(kept) / 2
+    assert peak("lora.scope=language") < peak()
+    assert peak("lora.dropout=0", kept) < peak(kept)
+    assert peak("sft.optim=paged_adamw_8bit") < peak("sft.optim=adamw_bnb_8bit") < peak()
+    assert peak("lora.adapter_dtype=bfloat16") < peak()
+    assert peak("qlora.load_in_4bit=false") > peak() + 8
+
+
+def test_the_heaviest_rows_decide() -> None:
+    config = resolve("aya_basic", ["data.batch_size=2"]).config
+    short = TileClass(3, 1000, 700, 40, 700 * 1000)
+    usual = LengthTable((short,), measured=True)
+    with_one_long = LengthTable((short, TileClass(13, 1, 3500, 40, 3500)), measured=True)
+    found = forecast(config, released("aya"), with_one_long)
+    assert found.shape == BatchShape(2, 3500, 16, 80)
+    assert found.peak_bytes > forecast(config, released("aya"), usual).peak_bytes
+
+
+def test_an_evaluation_with_large_batches_counts() -> None:
+    lengths = assumed_lengths("llama32", 2048)
+    config = resolve("llama_basic", ["sft.inference_batch_size=64"]).config
+    without = forecast(config, released("llama32"), lengths)
+    evaluating = replace(config, data=replace(config.data, eval_split="validation"))
+    found = forecast(evaluating, released("llama32"), lengths)
+    assert found.moment == "the evaluation"
+    assert found.peak_bytes > without.peak_bytes + 50 * GIB
+
+
+def test_a_forecast_is_quick_enough_for_every_keystroke() -> None:
+    config, lengths = resolve("aya_adv").config, assumed_lengths("aya", 4096)
+    choice = Choice(4, 4, recompute=True, hold_dequantized=False)
+    forecast(config, released("aya"), lengths, choice)
+    began = time.perf_counter()
+    for _ in range(20):
+        forecast(config, released("aya"), lengths, choice)
+    assert (time.perf_counter() - began) / 20 < 0.02

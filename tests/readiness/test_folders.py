@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from inft.profiles import resolve
+from inft.readiness.check import Check
+from inft.readiness.folders import judge_output_folders, local_folders
+from inft.runs.directory import RunDirectory
+from inft.runs.locks import OutputLocks
+
+
+def folders(tmp_path: Path, *overrides: str) -> dict[str, Check]:
+    return {check.name: check for check in local_folders(resolve("demo_aya", overrides).config, tmp_path)}
+
+
+def test_a_demo_reads_none(tmp_path: Path) -> None:
+    assert folders(tmp_path) == {}
+
+
+def test_a_model(tmp_path: Path) -> None:
+    chosen = ("basic.model_source=folder", "basic.model_path=mine")
+    model = tmp_path / "mine"
+
+    def check() -> Check:
+        return folders(tmp_path, *chosen)["local model"]
+
+    assert (check().status, check().message) == ("red", f"There is no folder {model} (basic.model_path).")
+    model.mkdir()
+    assert "no config.json" in check().message
+    (model / "config.json").write_text("{}")
+    assert "no weights" in check().message
+    assert check().status == "red"
+    (model / "model.safetensors").write_bytes(b"")
+    assert check().status == "green"
+
+
+def test_a_corpus(tmp_path: Path) -> None:
+    chosen = ("data.source=jsonl", "data.path=rows")
+
+    def check() -> Check:
+        return folders(tmp_path, *chosen)["local data"]
+
+    assert (check().status, check().fix) == ("red", "Correct data.path, or mount its disk.")
+    (tmp_path / "rows").mkdir()
+    assert "is empty" in check().message
+    (tmp_path / "rows" / "train.jsonl").write_text("")
+    assert check().status == "green"
+
+
+class TestOutputs:
+    def test_nobody_has_them(self, tmp_path: Path) -> None:
+        before = list(tmp_path.rglob("*"))
+        assert judge_output_folders([tmp_path / "a", tmp_path / "b"]).status == "green"
+        assert list(tmp_path.rglob("*")) == before
+
+    def test_another_run_has_one(self, tmp_path: Path, run: RunDirectory) -> None:
+        with OutputLocks.acquire([tmp_path / "b"], run):
+            check = judge_output_folders([tmp_path / "a", tmp_path / "b"])
+        assert check.status == "amber"
+        assert check.message.startswith(f"Run {run.run_id} writes to {tmp_path / 'b'}")
+        assert f"inft-tui stop {run.run_id}" in check.fix
+        assert judge_output_folders([tmp_path / "a", tmp_path / "b"]).status == "green"
+
+    @pytest.mark.parametrize("content", [b"", b"\xff{"])
+    def test_somebody_who_does_not_say_who(self, tmp_path: Path, run: RunDirectory, content: bytes) -> None:
+        with OutputLocks.acquire([tmp_path / "b"], run):
+            (tmp_path / ".b.lock").write_bytes(content)
+            assert judge_output_folders([tmp_path / "b"]).message.startswith("Another process writes to")
