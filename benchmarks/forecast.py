@@ -21,7 +21,7 @@ import itertools
 import json
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,7 @@ from inft.runs.directory import RunDirectory
 from inft.training.arguments import training_arguments
 from inft.training.checkpointing import CheckpointPlan
 from inft.training.meter import StepMeter
+from inft.training.order import cost_by_size
 from inft.training.report import RunReport
 from inft.training.trainer import CaptionTrainer
 
@@ -253,6 +254,7 @@ def _train(base: Base, model: Any, config: Config, shape: BatchShape) -> float:
             args=training_arguments(config, Path(folder), on_gpu=True),
             collator=_collator(base, config, shape, rows),
             lengths=lengths,
+            cost=cost_by_size,
             evaluation=None,
             meter=StepMeter(),
             plan=CheckpointPlan(Path(folder), ("forecast",), 1, {}),
@@ -333,30 +335,34 @@ def synthetic_batch(base: Base, shape: BatchShape) -> dict[str, torch.Tensor]:
     }
 
 
-def compare(base: Base, case: Case) -> dict[str, object]:
+def compare(base: Base, case: Case) -> dict[str, Any]:
     """One line of the table."""
-    name = base.family.name
-    config = case.config(name)
-    expected = of_shape(config, base.architecture, case.shape)
-    measured = measure(base, config, case.shape)
-    line: dict[str, object] = {
-        "kind": "forecast",
-        "family": name,
-        **asdict(case),
-        "forecast_gib": round(expected.peak_bytes / GIB, 2),
-        "moment": expected.moment,
-        **measured,
-    }
-    peak = measured.get("peak_gib")
-    if isinstance(peak, float):
-        line["off_percent"] = round(100 * (expected.peak_bytes / GIB / peak - 1), 1)
-    return line
+    config = case.config(base.family.name)
+    line = {"kind": "forecast", "family": base.family.name, **asdict(case), **measure(base, config, case.shape)}
+    return renewed(line)
 
 
-def at_limits(base: Base) -> Iterator[dict[str, object]]:
-    """At each limit: the plan for rows like MUNIChus's, run; and the next faster way, which should run out."""
+def renewed(line: dict[str, Any]) -> dict[str, Any]:
+    """A measured line with today's forecast; how a limit was judged stays as it was."""
+    if line["kind"] != "forecast":
+        return line
+    case = Case(line["rows"], line["tokens"], line["tiles"], tuple(line["settings"]))
+    name: FamilyName = line["family"]
+    expected = of_shape(case.config(name), architecture_of(name, RELEASED[name]), case.shape)
+    forecast_gib = expected.peak_bytes / GIB
+    off = {"off_percent": round(100 * (forecast_gib / line["peak_gib"] - 1), 1)} if "peak_gib" in line else {}
+    return line | {"forecast_gib": round(forecast_gib, 2), "moment": expected.moment} | off
+
+
+def at_limits(base: Base, match: str) -> Iterator[dict[str, object]]:
+    """At each limit: the plan for rows like MUNIChus's, run; and the next faster way, which should run out.
+
+    Only with settings that contain `match`.
+    """
     name = base.family.name
     for limit, settings in LIMITS[name]:
+        if match not in str(settings):
+            continue
         batch = "sft.gradient_accumulation_steps=8"  # half of the recipe's, to be through in half the time
         config = resolve(PROFILES[name], ["sft.fit=auto", batch, *settings]).config
         lengths = assumed_lengths(name, config.basic.max_length)
@@ -428,6 +434,7 @@ LIMITS_HEADER = (
 
 def _forecast_row(line: dict[str, Any]) -> str:
     settings = ", ".join(f"`{setting}`" for setting in line["settings"]) or "the profile's"
+    settings += line.get("mark", "")
     measured = f"{line['peak_gib']:.2f}" if "peak_gib" in line else "out of memory"
     off = f"{line['off_percent']:+.1f} %" if "off_percent" in line else ""
     return (
@@ -452,26 +459,24 @@ def main() -> None:
     parser.add_argument("--only", choices=["cases", "limits"], help="one of the two kinds; default: both")
     parser.add_argument("--match", metavar="TEXT", default="", help="only cases whose settings contain this")
     parser.add_argument("--table", type=Path, help="a Markdown file whose tables are written anew")
-    parser.add_argument("--from", dest="lines", type=Path, action="append", help="lines measured before; none is run")
+    parser.add_argument(
+        "--from", dest="lines", type=Path, action="append", help="lines measured before, whose forecast is made anew"
+    )
     options = parser.parse_args()
     if options.lines:
-        lines = [json.loads(line) for path in options.lines for line in path.read_text().splitlines()]
+        lines = [renewed(json.loads(line)) for path in options.lines for line in path.read_text().splitlines()]
     else:
-        cases = {
-            name: [case for case in CASES[name] if options.match in str(case.settings)] for name in options.families
-        }
-        lines = list(_measured({} if options.only == "limits" else cases, options.families, options.only != "cases"))
+        lines = list(_measured(options.families, options.match, options.only))
     if options.table:
         write_tables(options.table, lines)
 
 
-def _measured(
-    cases: Mapping[FamilyName, Sequence[Case]], families: Sequence[FamilyName], limits: bool
-) -> Iterator[dict[str, object]]:
+def _measured(families: Sequence[FamilyName], match: str, only: str | None) -> Iterator[dict[str, object]]:
     for name in families:
         base = Base(name)
-        plans = at_limits(base) if limits else ()
-        for line in itertools.chain(plans, (compare(base, case) for case in cases.get(name, ()))):
+        plans = () if only == "cases" else at_limits(base, match)
+        cases = () if only == "limits" else (case for case in CASES[name] if match in str(case.settings))
+        for line in itertools.chain(plans, (compare(base, case) for case in cases)):
             print(json.dumps(line), flush=True)
             yield line
         del base, plans

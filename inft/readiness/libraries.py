@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from inft.readiness.check import Check, green, listed, red
+from inft.readiness.check import Check, amber, green, listed, red
 
 NAME = "libraries"
 OURS = "inft-tui"
@@ -106,9 +106,9 @@ def requirements(stated: Sequence[str], extra: str) -> Iterator[tuple[str, tuple
 def judge_libraries(libraries: Sequence[Library]) -> Check:
     """Whether training can load what it needs."""
     if not libraries:
-        return red(
+        return amber(
             NAME,
-            "This copy of inft-tui is not installed, so its libraries are not known.",
+            "This copy of inft-tui runs without being installed, so which versions it needs is not known.",
             "Install it: pip install -e '.[train]'.",
         )
     missing = [library.name for library in libraries if library.installed is None]

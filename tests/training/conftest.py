@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.training.nursery import Nursery
 from tests.training.runs import Home
 
 
@@ -13,10 +15,18 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """Where trainers are forked that need not load the libraries."""
+    nursery = Nursery()
+    yield nursery
+    nursery.close()
+
+
 @pytest.fixture
-def home(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+def home(tmp_path: Path, cache: Path, nursery: Nursery, monkeypatch: pytest.MonkeyPatch) -> Home:
     """An empty project root that this process, too, takes for the project's."""
-    home = Home(tmp_path / "project", cache)
+    home = Home(tmp_path / "project", cache, nursery)
     home.root.mkdir()
     monkeypatch.setenv("INFT_HOME", str(home.root))
     monkeypatch.setenv("INFT_CACHE", str(cache))

@@ -19,6 +19,7 @@ from inft.profiles import resolve
 from inft.training.arguments import training_arguments
 from inft.training.checkpointing import CheckpointPlan
 from inft.training.meter import StepMeter
+from inft.training.order import cost_by_size
 from inft.training.precision import this_machine
 from inft.training.report import RunReport
 from inft.training.trainer import CaptionTrainer
@@ -99,6 +100,7 @@ def one_step(home: Home, profile: str, micro: int, accumulation: int) -> tuple[f
         args=training_arguments(built.config, home.root / "out", on_gpu=False),
         collator=built.collator,
         lengths=pipeline.measure(built.config, built.collator, built.report, home.root).rows,
+        cost=cost_by_size,
         evaluation=None,
         meter=StepMeter(),
         plan=CheckpointPlan(home.root / "out", ("test",), keep=1),

@@ -236,7 +236,7 @@ class TestFailures:
         run = home.create("demo_llama")
         run.metrics.unlink()
         run.metrics.symlink_to("/dev/full")
-        process = home.trainer(run)
+        process = home.fork(run)
         assert process.wait(120) == 7
         status = status_of(run)
         assert status.cause is not None
@@ -256,7 +256,7 @@ class TestFailures:
             "    return save(self, *a, **k)\n"
             "t.CaptionTrainer._save_checkpoint = limited\n"
         )
-        process = home.trainer(run, prelude=prelude)
+        process = home.fork(run, prelude=prelude)
         assert process.wait(120) == 7
         status = status_of(run)
         assert status.cause is not None
@@ -279,7 +279,7 @@ class TestFailures:
             "    return loss * float('nan') if self.state.global_step == 2 else loss\n"
             "trl.SFTTrainer.compute_loss = poisoned\n"
         )
-        assert home.trainer(run, prelude=prelude).wait(120) == 5
+        assert home.fork(run, prelude=prelude).wait(120) == 5
         cause = status_of(run).cause
         assert cause is not None
         assert cause.kind == "diverged"

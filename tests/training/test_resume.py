@@ -21,9 +21,10 @@ from inft.trainer import run_to_end
 from tests.training.runs import Home, announced_steps, events_of, status_of, wait_for
 
 CURVE = (
+    "data.max_rows_per_lang=5",
     "sft.max_steps=9",
     "sft.logging_steps=4",
-    "sft.gradient_accumulation_steps=4",  # 18 micro-batches are 5 optimiser steps, the last of them shorter
+    "sft.gradient_accumulation_steps=2",  # an epoch's 5 micro-batches are 3 optimiser steps, the last of them shorter
     "sft.save_steps=1",
     "sft.save_total_limit=20",
     "sft.lr=0.01",
@@ -66,16 +67,17 @@ def assert_same_adapters(one: dict[str, torch.Tensor], other: dict[str, torch.Te
 @pytest.mark.parametrize(
     ("profile", "steps", "settings"),
     [
-        ("demo_aya", (5, 6), ("data.num_workers=2", "lora.adapter_dtype=bfloat16")),
-        # In the first epoch, at its end, in the second.
+        # At an epoch's end, and in the next.
+        ("demo_aya", (6, 7), ("data.num_workers=2", "lora.adapter_dtype=bfloat16")),
+        # In the first epoch, at its end, in the third.
         (
             "demo_llama",
-            (2, 5, 7),
+            (2, 3, 7),
             (
                 "data.eval_split=test",
                 "sft.eval_steps=1",
                 "sft.early_stopping_patience=30",
-                "sft.inference_batch_size=6",
+                "sft.inference_batch_size=4",
             ),
         ),
     ],
@@ -141,14 +143,14 @@ def test_early_stopping_goes_on_counting_and_the_best_of_the_run_before_wins(hom
     [("demo_llama", "kill"), ("demo_aya", "stop"), ("demo_llama", "save")],  # the fourth is in tests/end_to_end
 )
 def test_a_killed_or_stopped_run_goes_on_as_if_it_had_not_been(home: Home, profile: str, how: str) -> None:
-    settings = (*CURVE[1:2], *CURVE[4:], "sft.max_steps=14", "data.num_workers=1")
+    settings = (*CURVE, "sft.gradient_accumulation_steps=1", "sft.max_steps=14", "data.num_workers=1")
     whole = home.create(profile, *settings, "sft.save_steps=100")
     assert run_to_end(whole) == 0
     expected = adapters(home, whole)
 
     moment = random.Random().randint(4, 11)
     broken = home.create(profile, *settings, f"sft.save_steps={3 if how == 'kill' else 100}")
-    process = home.trainer(broken, prelude=announced_steps(0.1))
+    process = home.fork(broken, prelude=announced_steps(0.1))
     wait_for(lambda: broken.console_log.read_text().count("a step is done") >= moment, process)
     if how == "kill":
         process.kill()
@@ -176,7 +178,7 @@ EVALUATED = (
     "data.eval_split=test",
     "sft.eval_steps=1",
     "sft.early_stopping_patience=30",
-    "sft.inference_batch_size=6",
+    "sft.inference_batch_size=4",
     "data.num_workers=1",
 )
 
@@ -200,28 +202,24 @@ class TestEvaluations:
     """They neither shape the curve nor hold up an end."""
 
     @pytest.mark.slow
-    def test_how_often_a_run_evaluates_does_not_shape_its_curve(self, home: Home) -> None:
-        often = home.create("demo_llama", *EVALUATED)
-        seldom = home.create("demo_llama", *EVALUATED, "sft.eval_steps=3", "sft.save_steps=3")
-        assert run_to_end(often) == run_to_end(seldom) == 0
-        assert figures(often, "log", 0) == figures(seldom, "log", 0)
-
-    @pytest.mark.slow
-    def test_one_that_a_stop_cuts_short_is_made_up_for(self, home: Home) -> None:
+    def test_neither_their_number_nor_one_that_a_stop_cuts_short_changes_anything(self, home: Home) -> None:
         whole = home.create("demo_llama", *EVALUATED)
         assert run_to_end(whole) == 0
         expected = adapters(home, whole)
+        seldom = home.create("demo_llama", *EVALUATED, "sft.eval_steps=3", "sft.save_steps=3")
+        assert run_to_end(seldom) == 0
+        assert figures(seldom, "log", 0) == figures(whole, "log", 0)
         # Before an evaluation; and in the last one, after which nothing would be left to train.
-        for method, at, step, evaluated in (("training_step", 2, 3, 2), ("prediction_step", 9, 9, 8)):
+        for method, at, step, evaluated in (("training_step", 3, 4, 3), ("prediction_step", 9, 9, 8)):
             broken = home.create("demo_llama", *EVALUATED)
-            process = home.trainer(broken, prelude=stopped_in(method, at))
+            process = home.fork(broken, prelude=stopped_in(method, at))
             assert process.wait(120) == 130, broken.console_log.read_text()
             assert figures(broken, "eval", 0) == figures(whole, "eval", 0)[:evaluated]
             assert [event["global_step"] for event in events_of(broken, "checkpoint")] == list(range(1, step + 1))
             assert status_of(broken).state == "stopped"
             # The first run that goes on is stopped in the evaluation that it has to make up for.
             again = home.resume(broken, checkpoint_of(home, broken, step))
-            assert home.trainer(again, prelude=stopped_in("prediction_step", step)).wait(120) == 130
+            assert home.fork(again, prelude=stopped_in("prediction_step", step)).wait(120) == 130
             assert status_of(again).state == "stopped"
             assert (events_of(again, "eval"), events_of(again, "log")) == ([], [])
             resumed = home.resume(again, checkpoint_of(home, broken, step))
@@ -234,7 +232,7 @@ class TestEvaluations:
     def test_one_that_is_made_up_for_can_be_the_best(self, home: Home) -> None:
         settings = (*EVALUATED, "sft.lr=1", "sft.warmup_steps=1")  # it only gets worse after the first step
         broken = home.create("demo_aya", *settings)
-        assert home.trainer(broken, prelude=stopped_in("prediction_step", 1)).wait(120) == 130
+        assert home.fork(broken, prelude=stopped_in("prediction_step", 1)).wait(120) == 130
         first = checkpoint_of(home, broken, 1)
         expected = safetensors.torch.load_file(first.path / "adapter_model.safetensors")
         resumed = home.resume(broken, first, "sft.max_steps=4")
@@ -246,7 +244,7 @@ class TestEvaluations:
 def test_a_stop_during_a_save_takes_no_step_more(home: Home) -> None:
     run = home.create("demo_llama", *CURVE)
     once = stopped_in("_save_checkpoint", 3).replace("calls == 2", "calls == 1")
-    assert home.trainer(run, prelude=once).wait(120) == 130
+    assert home.fork(run, prelude=once).wait(120) == 130
     assert status_of(run).step == 3
     assert [event["global_step"] for event in events_of(run, "checkpoint")] == [1, 2, 3]
 

@@ -123,7 +123,7 @@ def test_a_tracker_that_hangs_at_exit_is_left_behind(home: Home, tmp_path: Path)
 @pytest.mark.slow
 def test_a_finished_run_waits_for_no_thread_of_a_library(home: Home) -> None:
     run = home.create("demo_llama", "data.num_workers=1")
-    process = home.trainer(run, prelude=LINGERING)
+    process = home.fork(run, prelude=LINGERING)
     wait_for(lambda: run.metrics.exists() and len(events_of(run, "train_end")) == 1, process)
     assert process.wait(15) == 0
     assert "the last figures were sent" in run.console_log.read_text()
@@ -184,7 +184,7 @@ def test_two_runs_do_not_write_to_one_folder(home: Home, tmp_path: Path) -> None
     holder.kill()
     holder.wait(10)
     third = home.create("demo_llama")
-    assert home.trainer(third).wait(120) == 0
+    assert home.fork(third).wait(120) == 0
 
 
 @pytest.mark.slow
@@ -192,7 +192,7 @@ def test_an_internal_error_brings_the_end_of_its_traceback(home: Home) -> None:
     run = home.create("demo_llama")
     prelude = "import inft.pipeline\ndef broken(config): raise ZeroDivisionError('nothing to share')\n"
     prelude += "inft.pipeline.early_stopping = broken\n"
-    assert home.trainer(run, prelude=prelude).wait(60) == 70
+    assert home.fork(run, prelude=prelude).wait(60) == 70
     cause = status_of(run).cause
     assert cause is not None
     assert cause.kind == "internal"
@@ -203,7 +203,7 @@ def test_an_internal_error_brings_the_end_of_its_traceback(home: Home) -> None:
 @pytest.mark.slow
 def test_a_killed_data_worker_is_taken_for_the_out_of_memory_killers_work(home: Home) -> None:
     run = home.create("demo_llama", *ENDLESS, "data.num_workers=1")
-    process = home.trainer(run)
+    process = home.fork(run)
     wait_for(lambda: len(events_of(run, "log")) >= 1, process)
     psutil.Process(process.pid).children()[0].kill()
     assert process.wait(60) == 4
@@ -220,13 +220,13 @@ def test_a_signal_to_every_process_of_a_run_stops_it_with_a_checkpoint(home: Hom
     """As `systemctl stop`, a shutdown or a scheduler sends it; the data workers get it, too."""
     run = home.create("demo_llama", *ENDLESS, "data.num_workers=2", "sft.save_steps=3")
     if resumed:
-        process = home.trainer(run)
+        process = home.fork(run)
         wait_for(lambda: len(events_of(run, "checkpoint")) >= 1, process)
         process.kill()
         process.wait(10)
         at = complete_checkpoints(home.root / "outputs/demo_llama/checkpoints")[-1]
         run = home.resume(run, at, "sft.save_steps=100000")
-    process = home.trainer(run, prelude=announced_steps(1))
+    process = home.fork(run, prelude=announced_steps(1))
     wait_for(lambda: run.metrics.exists() and len(events_of(run, "log")) >= 2, process)
     assert len(psutil.Process(process.pid).children()) >= 2
     os.killpg(process.pid, signal.SIGTERM)
@@ -242,7 +242,7 @@ def test_a_signal_to_every_process_of_a_run_stops_it_with_a_checkpoint(home: Hom
 @pytest.mark.slow
 def test_an_abort_of_a_training_run_leaves_its_checkpoints(home: Home) -> None:
     run = home.create("demo_llama", *ENDLESS, "sft.save_steps=2", "data.num_workers=2")
-    process = home.trainer(run)
+    process = home.fork(run)
     wait_for(lambda: len(events_of(run, "checkpoint")) >= 1, process)
     requests.ask(run, "abort")
     assert process.wait(10) == -signal.SIGKILL
@@ -256,7 +256,7 @@ def test_an_abort_of_a_training_run_leaves_its_checkpoints(home: Home) -> None:
 @pytest.mark.slow
 def test_a_request_to_save_is_honoured_and_training_goes_on(home: Home) -> None:
     run = home.create("demo_aya", *ENDLESS)
-    process = home.trainer(run, prelude=announced_steps(0.05))
+    process = home.fork(run, prelude=announced_steps(0.05))
     wait_for(lambda: len(events_of(run, "log")) >= 2, process)
     requests.ask(run, "save")
     wait_for(lambda: len(events_of(run, "checkpoint")) == 1, process)
@@ -298,7 +298,7 @@ class TestFullDisk:
             "cp.CheckpointingTrainer._save_checkpoint = unlimited\n"
         )
         assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == resource.RLIM_INFINITY
-        assert home.trainer(run, prelude=prelude).wait(120) == 7, run.console_log.read_text()
+        assert home.fork(run, prelude=prelude).wait(120) == 7, run.console_log.read_text()
         self.check_ended_for_the_log(home, run)
 
     @pytest.mark.slow
