@@ -30,12 +30,6 @@ TINY = (
 )
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Tiny checkpoints, made once."""
-    return tmp_path_factory.mktemp("cache")
-
-
 def environment(home: Path, cache: Path) -> dict[str, str]:
     return {"INFT_HOME": str(home), "INFT_CACHE": str(cache), "PATH": "/usr/bin:/bin", "HOME": str(home)}
 
@@ -79,24 +73,16 @@ def test_the_guides_command_trains(start: list[str], tag: str, best: str, tmp_pa
 
 
 @pytest.mark.slow
-def test_a_failure_is_a_sentence_and_its_traceback_is_in_the_log(tmp_path: Path, cache: Path) -> None:
-    done = command(["-m", "inft.aya_inft"], tmp_path, cache, *TINY, "sft.report_to=swanlab")
-    assert done.returncode == 3
-    assert "Traceback" not in done.stdout + done.stderr
-    assert "failed: sft.report_to = 'swanlab' needs the package swanlab" in done.stdout
-    (console,) = (tmp_path / "logs").glob("*/console.log")
-    assert "Traceback" in console.read_text()
-
-
-@pytest.mark.slow
-def test_a_cause_is_made_safe_to_print(tmp_path: Path, cache: Path) -> None:
+def test_a_failure_is_a_sentence_safe_to_print_and_its_traceback_is_in_the_log(tmp_path: Path, cache: Path) -> None:
     settings = [setting for setting in TINY if "model_source" not in setting]
     model = f"basic.model_path={tmp_path}/with\x1b[31mred"
     done = command(["-m", "inft.aya_inft"], tmp_path, cache, *settings, "basic.model_source=folder", model)
-    assert done.returncode not in (0, 70), done.stdout
-    assert "failed: " in done.stdout
-    assert "\\x1b[31mred" in done.stdout
+    assert done.returncode == 2, done.stdout
+    assert f"failed: There is no folder {tmp_path}/with\\x1b[31mred" in done.stdout
     assert "\x1b" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    (console,) = (tmp_path / "logs").glob("*/console.log")
+    assert "Traceback" in console.read_text()
 
 
 def test_a_run_folder_that_takes_nothing_is_told_on_stderr(tmp_path: Path, cache: Path) -> None:
@@ -144,7 +130,7 @@ def test_each_recipe_is_its_familys() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("sighup", [signal.SIG_DFL, signal.SIG_IGN], ids=["plain", "nohup"])
 def test_training_goes_on_when_its_terminal_hangs_up(tmp_path: Path, cache: Path, sighup: signal.Handlers) -> None:
-    settings = [f"--set={setting}" for setting in (*TINY, "sft.max_steps=8", "data.num_workers=1")]
+    settings = [f"--set={setting}" for setting in (*TINY, "sft.max_steps=5", "data.num_workers=1")]
     pid, terminal = pty.fork()
     if pid == 0:
         signal.signal(signal.SIGHUP, sighup)
@@ -152,16 +138,16 @@ def test_training_goes_on_when_its_terminal_hangs_up(tmp_path: Path, cache: Path
         arguments = [sys.executable, "-m", "inft.aya_inft", *settings]
         os.execve(sys.executable, arguments, environment(tmp_path, cache))
     seen = b""
-    while b"step 1 of 8" not in seen:
+    while b"step 1 of 5" not in seen:
         seen += os.read(terminal, 4096)
     os.close(terminal)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     run = only_run(tmp_path)
     status = read_status(run.status_json)
     assert status is not None
-    assert (status.state, status.step) == ("finished", 8)
+    assert (status.state, status.step) == ("finished", 5)
     logs = [event["global_step"] for event in events(run) if event["event"] == "log"]
-    assert logs == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert logs == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.slow

@@ -35,15 +35,6 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 COMMAND = (sys.executable, "-m", "inft.preview")
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the tiny checkpoints lie, made as the demo makes them."""
-    folder = tmp_path_factory.mktemp("cache")
-    for family in BOTH:
-        tiny_checkpoint(family, folder)
-    return folder
-
-
 @pytest.fixture
 def environment(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A project to preview in, and libraries that may reach nobody."""
@@ -53,6 +44,17 @@ def environment(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     for name, value in edge.QUIET.items():
         monkeypatch.setenv(name, value)  # the program sets them for good, which this process must outlive
+
+
+TWICE = """
+import os, sys
+from inft.preview import main
+assert main(sys.argv[1:]) == 0
+print("AND WITHOUT", flush=True)
+os.environ["NO_COLOR"] = "1"
+sys.exit(main(sys.argv[1:]))
+"""
+"""Loading the libraries takes seconds."""
 
 
 def in_a_process(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -104,14 +106,14 @@ def counts_of(encoded: EncodedRow) -> dict[str, int]:
     }
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("family", BOTH)
-def test_json_is_what_a_run_would_encode(family: str, cache: Path) -> None:
+def test_json_is_what_a_run_would_encode(family: str, cache: Path, capfd: pytest.CaptureFixture[str]) -> None:
     profile = {"llama32": "demo_llama", "aya": "demo_aya"}[family]
-    done = in_a_process("--profile", profile, "--lang", "si", "--row", "3", "--json")
-    assert (done.returncode, done.stderr) == (0, "")
-    (line,) = done.stdout.splitlines()
+    assert preview.main(["--profile", profile, "--lang", "si", "--row", "3", "--json"]) == 0
+    printed = capfd.readouterr()
+    assert printed.err == ""
+    (line,) = printed.out.splitlines()
     shown = json.loads(line)
 
     config = resolve(profile).config
@@ -178,17 +180,18 @@ def test_a_pipe_gets_labelled_sections(cache: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("environment")
-@pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}], ids=["color", "NO_COLOR"])
-def test_a_terminal_gets_colors_unless_it_wants_none(variables: dict[str, str]) -> None:
+def test_a_terminal_gets_colors_unless_it_wants_none() -> None:
     arguments = ("--profile", "demo_llama", "--split", "test", "--set", "data.article_chars=none")
-    terminal = Terminal(*COMMAND, *arguments, env=variables)
+    terminal = Terminal(sys.executable, "-c", TWICE, *arguments)
     assert terminal.wait(120) == 0
-    assert ("\x1b[32m" in terminal.output) == (not variables)
-    assert ("[caption: " in terminal.text) == bool(variables)
-    assert ("·" in terminal.text) == bool(variables)
-    assert "in split test" in terminal.text
-    assert "article cut by 0 characters" in terminal.text
-    assert "cut from the article" not in terminal.text
+    outputs, texts = (shown.split("AND WITHOUT") for shown in (terminal.output, terminal.text))
+    for output, text, colors in zip(outputs, texts, (True, False), strict=True):
+        assert ("\x1b[32m" in output) == colors
+        assert ("[caption: " in text) == (not colors)
+        assert ("·" in text) == (not colors)
+        assert "in split test" in text
+        assert "article cut by 0 characters" in text
+        assert "cut from the article" not in text
 
 
 @pytest.mark.usefixtures("environment")

@@ -104,15 +104,15 @@ class Activations:
         ids = self._text_tokens * 8 * (3 + self._vision.max_tiles)
         return micro_batches * (pixels + ids)
 
-    def vision_work(self) -> float:
-        """The vision side's forward pass beside what is kept of it.
+    def vision_work(self, *, backward: bool = True) -> float:
+        """The vision side's forward pass beside what is kept of it; of all that is there where no backward pass follows.
 
         transformers returns every layer's output, so that a frozen tower's live until the projector is done:
         `4 h (layers + 1)`. Beside them there is a layer's own work, `10 i`, or that of Aya's projector, whose wide
         layer is there in fp32, in the run's dtype and in gated halves.
         """
         vision, wide = self._vision, self._architecture.projector_hidden
-        outputs = 0 if self.vision_is_trained else FP32 * vision.hidden * (self._vision_layers + 1)
+        outputs = 0 if self.vision_is_trained and backward else FP32 * vision.hidden * (self._vision_layers + 1)
         layer = self._vision_tokens * VISION_LAYER * vision.intermediate
         projector = self._picture_tokens * PROJECTOR * wide
         return self._vision_tokens * outputs + max(layer, projector) + self._tower_mask()

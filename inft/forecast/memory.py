@@ -143,7 +143,7 @@ def _evaluation(config: Config, architecture: Architecture, shape: BatchShape) -
     )
     frozen = replace(config, sft=replace(config.sft, gradient_checkpointing=True))
     held = Activations(frozen, architecture, each)
-    return {"the evaluation": [_work(max(held.vision_work(), held.text_work()) + held.cast_adapters())]}
+    return {"the evaluation": [_work(max(held.vision_work(backward=False), held.text_work()) + held.cast_adapters())]}
 
 
 def _work(size: float) -> Part:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import hf_hub_download, snapshot_download
+from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, StrictDataclassError
 from tqdm.auto import tqdm
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
@@ -109,8 +109,7 @@ def architecture(config: Config, family: Family, root: Path) -> PreTrainedConfig
     elif basic.model_source == "folder":
         folder = inside(root, str(basic.model_path), "basic.model_path")
     else:
-        with _hub_errors(config.model_name):
-            folder = Path(hf_hub_download(config.model_name, DESCRIPTION, revision=basic.revision)).parent
+        folder = _fetch(config.model_name, basic.revision, (DESCRIPTION,), lambda done, total: None)
     _check_description(folder, family)
     try:
         described: PreTrainedConfig = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -176,6 +175,7 @@ def _fetch(repo_id: str, revision: str | None, patterns: tuple[str, ...], progre
                 progress(int(self.n), int(self.total) if self.total else None)
 
     with _hub_errors(repo_id):
+        # Also for a single file: hf_hub_download tries again for 23 s where there is no network.
         folder = snapshot_download(
             repo_id,
             revision=revision,

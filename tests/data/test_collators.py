@@ -214,8 +214,8 @@ def test_a_run_of_bad_rows_is_an_error_and_names_its_own_first_row(family: Famil
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("start", ["fork", "spawn"])
-def test_workers_make_the_batches_that_the_trainer_itself_would(family: FamilyName, start: str) -> None:
+@pytest.mark.parametrize(("start", "workers"), [("fork", 2), ("spawn", 1)])  # a spawned one loads the libraries
+def test_workers_make_the_batches_that_the_trainer_itself_would(family: FamilyName, start: str, workers: int) -> None:
     maker = collator(family, [*assorted_rows(), *numbered(BAD, GOOD)], replace(ROOMY, article_tokens=10))
     examples = [{"row": number} for number in range(len(maker.corpus))]
 
@@ -230,7 +230,7 @@ def test_workers_make_the_batches_that_the_trainer_itself_would(family: FamilyNa
             )
         )
 
-    alone, helped = batches(0), batches(2)
+    alone, helped = batches(0), batches(workers)
     assert len(alone) == len(helped) == 4
     assert sum(len(batch.pop(SKIPPED_KEY, [])) for batch in alone) == 1
     assert sum(len(batch.pop(SKIPPED_KEY, [])) for batch in helped) == 1

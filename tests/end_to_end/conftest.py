@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 from collections.abc import Iterator
@@ -13,12 +14,6 @@ from inft.runs.status import read_status
 from tests.end_to_end.real_runs import HEADLESS, Outcome, Project
 
 
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny checkpoint, made once a session."""
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
 def project(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     """A project apart from this checkout; what runs in it ends with the test."""
@@ -28,13 +23,16 @@ def project(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Outcome:
+def undisturbed(shared: Path, cache: Path) -> Outcome:
     """What a run comes to that nobody disturbs, followed to its end."""
-    project = Project(tmp_path_factory.mktemp("undisturbed") / "project")
-    with pytest.MonkeyPatch.context() as monkeypatch, in_project(project, cache, monkeypatch):
-        done = project.command(*HEADLESS)
-        assert done.returncode == 0, done.stderr
-        return project.outcome(project.only_run())
+    project = Project(shared / "undisturbed")
+    with (shared / "undisturbed.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not project.root.exists():
+            with pytest.MonkeyPatch.context() as monkeypatch, in_project(project, cache, monkeypatch):
+                done = project.command(*HEADLESS)
+                assert done.returncode == 0, done.stderr
+    return project.outcome(project.only_run())
 
 
 @contextmanager

@@ -41,8 +41,8 @@ def test_the_session_of_its_shell_is_killed(project: Project, undisturbed: Outco
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [("", ""), ("trap '' HUP; ", ""), ("", " <&-")],
-    ids=["hang-up", "hang-up ignored", "stdin closed"],
+    [("", ""), ("trap '' HUP; ", " <&-")],
+    ids=["hang-up", "hang-up ignored and stdin closed"],
 )
 def test_its_terminal_hangs_up(project: Project, undisturbed: Outcome, before: str, after: str) -> None:
     terminal = Terminal("sh", "-c", f"{before}exec {FOLLOWED}{after}", columns=200)

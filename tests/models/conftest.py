@@ -20,9 +20,8 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[FamilyName, Path]:
+def tiny(cache: Path) -> dict[FamilyName, Path]:
     """Folder of each family's tiny checkpoint; tests leave them as they are."""
-    cache = tmp_path_factory.mktemp("cache")
     families: tuple[FamilyName, ...] = ("llama32", "aya")
     return {family: tiny_checkpoint(family, cache) for family in families}
 

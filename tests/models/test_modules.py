@@ -107,11 +107,22 @@ def test_the_command_prints_layers_and_table_and_nothing_else(tmp_path: Path) ->
     assert all(line == line.rstrip() for line in lines)
 
 
-@pytest.mark.slow
-def test_json_is_one_document_with_each_layer_by_itself(tmp_path: Path) -> None:
-    done = modules(tmp_path, "--profile", "demo_aya", "--json")
-    assert (done.returncode, done.stderr) == (ExitCode.FINISHED, "")
-    document = json.loads(done.stdout)
+def in_this_process(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *arguments: str
+) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of the command, without another process that loads the libraries."""
+    monkeypatch.setenv("INFT_CACHE", str(cache))
+    for name, value in edge.QUIET.items():
+        monkeypatch.setenv(name, value)  # the program sets them for good, which this process must outlive
+    return main(arguments), *capfd.readouterr()
+
+
+def test_json_is_one_document_with_each_layer_by_itself(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code, told, said = in_this_process(cache, monkeypatch, capfd, "--profile", "demo_aya", "--json")
+    assert (code, said) == (ExitCode.FINISHED, "")
+    document = json.loads(told)
     assert (document["profile"], document["family"], document["mode"]) == ("demo_aya", "aya", "basic")
     assert len(document["modules"]) == 42
     assert document["modules"][0] == {
@@ -126,13 +137,15 @@ def test_json_is_one_document_with_each_layer_by_itself(tmp_path: Path) -> None:
     assert trainable["unmatched"] == []
 
 
-@pytest.mark.slow
-def test_targets_that_match_nothing_are_told_behind_the_list(tmp_path: Path) -> None:
-    done = modules(tmp_path, "--profile", "demo_aya", "--set", "lora.target_modules=nope")
-    assert done.returncode == ExitCode.USAGE
-    assert "model.multi_modal_projector.linear_1" in done.stdout
-    assert done.stderr.startswith("error: None of the LoRA targets nope is a linear layer")
-    assert "Traceback" not in done.stderr
+def test_targets_that_match_nothing_are_told_behind_the_list(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("--profile", "demo_aya", "--set", "lora.target_modules=nope")
+    code, told, said = in_this_process(cache, monkeypatch, capfd, *arguments)
+    assert code == ExitCode.USAGE
+    assert "model.multi_modal_projector.linear_1" in told
+    assert said.startswith("error: None of the LoRA targets nope is a linear layer")
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize(

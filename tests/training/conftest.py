@@ -10,12 +10,6 @@ from tests.training.runs import Home
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Tiny checkpoints, made once a session."""
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="session")
 def nursery() -> Iterator[Nursery]:
     """Where trainers are forked that need not load the libraries."""
     nursery = Nursery()

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of all the processes that share this session's tests; what is in it may be made by any of them."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def cache(shared: Path) -> Path:
+    """Where tiny checkpoints lie, each made by the first who needs it, and left as it is."""
+    folder = shared / "tiny-cache"
+    folder.mkdir(exist_ok=True)
+    return folder
