@@ -105,7 +105,7 @@ class Activations:
         return micro_batches * (pixels + ids)
 
     def vision_work(self, *, backward: bool = True) -> float:
-        """The vision side's forward pass beside what is kept of it; of all that is there where no backward pass follows.
+        """The vision side's forward pass beside what is kept of it; nothing is, where no backward pass follows.
 
         transformers returns every layer's output, so that a frozen tower's live until the projector is done:
         `4 h (layers + 1)`. Beside them there is a layer's own work, `10 i`, or that of Aya's projector, whose wide

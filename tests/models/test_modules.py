@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from inft import edge
 from inft.errors import ConfigError, ExitCode
 from inft.models.inventory import LinearModule, merge, ranges, take_inventory
 from inft.models.registry import FAMILIES
+from inft.modules import main
 from inft.params import FamilyName
 from inft.profiles import resolve
 from tests.models.bases import demo

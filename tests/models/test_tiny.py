@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import errno
 import json
+import multiprocessing
 import subprocess
 import sys
+from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -23,17 +26,6 @@ CONTROL_TOKENS: dict[FamilyName, tuple[str, ...]] = {
     "llama32": (*LLAMA_CONTROL_TOKENS, "<|image|>"),
     "aya": (*AYA_CONTROL_TOKENS, "<image>"),
 }
-
-MAKE = """
-import sys, time
-from pathlib import Path
-from inft.models.tiny import tiny_checkpoint
-cache, go = map(Path, sys.argv[1:])
-print("ready", flush=True)
-while not go.exists():
-    time.sleep(0.001)
-print(tiny_checkpoint("llama32", cache))
-"""
 
 WITHOUT_TORCHVISION = """
 import sys
@@ -68,24 +60,25 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mon
     assert list((tmp_path / "tiny").iterdir()) == []
 
 
-@pytest.mark.slow
+def make(cache: Path, ready: Barrier, made: SimpleQueue[Path]) -> None:
+    """Makes a checkpoint at the same time as others; a forked process's work."""
+    torch.set_num_threads(1)
+    ready.wait(60)
+    made.put(tiny_checkpoint("llama32", cache))
+
+
 def test_two_processes_at_once_both_get_it(tmp_path: Path) -> None:
-    go = tmp_path / "go"
-    makers = [
-        subprocess.Popen(
-            [sys.executable, "-c", MAKE, str(tmp_path / "cache"), str(go)], stdout=subprocess.PIPE, text=True
-        )
-        for _ in range(2)
-    ]
+    forks = multiprocessing.get_context("fork")
+    ready, made = forks.Barrier(2), forks.SimpleQueue()
+    makers = [forks.Process(target=make, args=(tmp_path / "cache", ready, made)) for _ in range(2)]
     for maker in makers:
-        assert maker.stdout is not None
-        assert maker.stdout.readline() == "ready\n"
-    go.touch()
-    folders = {maker.communicate(timeout=60)[0].strip() for maker in makers}
-    assert [maker.returncode for maker in makers] == [0, 0]
-    (folder,) = folders
-    assert [str(path) for path in (tmp_path / "cache" / "tiny").iterdir()] == [folder]
-    assert load_file(Path(folder) / "model.safetensors")
+        maker.start()
+    for maker in makers:
+        maker.join(60)
+    assert [maker.exitcode for maker in makers] == [0, 0]
+    (folder,) = {made.get() for _ in makers}
+    assert list((tmp_path / "cache/tiny").iterdir()) == [folder]
+    assert load_file(folder / "model.safetensors")
 
 
 def test_the_same_seed_gives_the_same_weights(tiny: dict[FamilyName, Path], family: FamilyName) -> None:

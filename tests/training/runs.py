@@ -24,6 +24,7 @@ SHORT = (
     "data.num_workers=0",
     "data.languages=en,si",
     "data.batch_size=2",
+    "data.article_chars=40",
     "sft.max_steps=3",
     "sft.logging_steps=1",
     "basic.sample_rows=0",

@@ -254,6 +254,8 @@ class TestTheBestOfTheRunBefore:
 
     SETTINGS = (
         *CURVE,
+        "data.max_rows_per_lang=18",
+        "sft.gradient_accumulation_steps=4",
         "data.eval_split=test",
         "sft.eval_steps=1",
         "sft.early_stopping_patience=30",
