@@ -117,6 +117,7 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
         collator=collator,
         lengths=lengths.rows,
         cost=partial(peak_bytes, config, architecture),
+        rehearses=start is not None and machine.on_gpu,
         evaluation=evaluation,
         meter=meter,
         plan=CheckpointPlan(output_dir, lineage, config.sft.save_total_limit, fingerprints),

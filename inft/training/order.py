@@ -45,6 +45,8 @@ class HeaviestFirst(Sampler[int]):
         self._seed = seed
         self._epoch = 0
         self._first = first_step(lengths, micro_batch, accumulation, cost)
+        self.heaviest = self._first[:micro_batch]
+        """The rows of the heaviest micro-batch."""
 
     def set_epoch(self, epoch: int) -> None:
         """Says which epoch is iterated over next, from 0; the Trainer and accelerate call this."""

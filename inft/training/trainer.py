@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from functools import partial
 from typing import Any
 
@@ -23,6 +24,7 @@ from inft.models.adapters import set_adapter_dtype
 from inft.training.checkpointing import CheckpointingTrainer, CheckpointPlan, EvaluationCut
 from inft.training.meter import StepMeter
 from inft.training.order import Cost, HeaviestFirst
+from inft.training.randomness import own_randomness
 from inft.training.report import RunReport
 
 
@@ -43,7 +45,10 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
         adapter_dtype: what the adapters are held in.
         callbacks: as the Trainer's.
         cost: how heavy a micro-batch is.
+        rehearses: whether to try out the heaviest micro-batch first, as a resumed run has to, whose first step is any.
     """
+
+    _total_train_tokens: int  # TRL's own count
 
     def __init__(
         self,
@@ -61,7 +66,9 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
         adapter_dtype: torch.dtype,
         callbacks: Sequence[TrainerCallback],
         cost: Cost,
+        rehearses: bool = False,
     ) -> None:
+        self._rehearses = rehearses
         self._lengths = lengths
         self._cost = cost
         self._train_collator = collator
@@ -115,6 +122,9 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
         Raises:
             DivergedError: the loss is NaN or infinite; no optimiser step has used it.
         """
+        if self._rehearses:
+            self._rehearses = False
+            self._rehearse()
         loss: torch.Tensor = super().training_step(*args, **kwargs)
         if not torch.isfinite(loss):
             raise DivergedError(
@@ -122,6 +132,18 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
                 "Lower sft.lr, lengthen the warm-up, or look at the rows of that step; the last checkpoint is intact.",
             )
         return loss
+
+    def _rehearse(self) -> None:
+        """The heaviest micro-batch forward and backward; no gradient, figure or random number of it stays."""
+        rows = self._get_train_sampler().heaviest
+        metrics, tokens = deepcopy(self._metrics["train"]), self._total_train_tokens
+        with own_randomness():
+            batch = self._train_collator([{"row": row} for row in rows])
+            batch.pop(SKIPPED_KEY, None)
+            # Past our own bookkeeping, which would count it.
+            SFTTrainer.training_step(self, self.model_wrapped, batch)
+        self.model_wrapped.zero_grad(set_to_none=True)
+        self._metrics["train"], self._total_train_tokens = metrics, tokens
 
     def figures(self) -> dict[str, Any]:
         """What TRL's metrics and the ledger have counted so far."""

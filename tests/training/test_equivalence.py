@@ -83,7 +83,9 @@ class KeepGradients(TrainerCallback):
         self.gradients = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
 
 
-def one_step(home: Home, profile: str, micro: int, accumulation: int) -> tuple[float, dict[str, torch.Tensor]]:
+def one_step(
+    home: Home, profile: str, micro: int, accumulation: int, *settings: str, rehearses: bool = False
+) -> tuple[float, dict[str, torch.Tensor]]:
     """Loss and gradients of the first optimiser step."""
     built = Built(
         home,
@@ -93,6 +95,7 @@ def one_step(home: Home, profile: str, micro: int, accumulation: int) -> tuple[f
         f"sft.gradient_accumulation_steps={accumulation}",
         "sft.max_steps=1",
         "sft.max_grad_norm=1000000.0",
+        *settings,
     )
     keep = KeepGradients()
     trainer = CaptionTrainer(
@@ -108,9 +111,13 @@ def one_step(home: Home, profile: str, micro: int, accumulation: int) -> tuple[f
         ledger=SkipLedger(),
         adapter_dtype=torch.float32,
         is_ending=lambda: False,
+        rehearses=rehearses,
         callbacks=[keep],
     )
+    passes: list[None] = []
+    built.model.register_forward_pre_hook(lambda *arguments: passes.append(None))
     trainer.train()
+    assert len(passes) == accumulation + rehearses
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     return losses[0], keep.gradients
 
@@ -126,6 +133,14 @@ def test_1x16_and_4x4_accumulation_give_the_same_loss_and_gradients(home: Home, 
     for name, gradient in gradients_a.items():
         distance = torch.linalg.vector_norm(gradient - gradients_b[name])
         assert distance <= 1e-3 * torch.linalg.vector_norm(gradient), name
+
+
+def test_a_rehearsal_leaves_nothing_behind(home: Home) -> None:
+    """With dropout in it, a random number or a gradient too many would show."""
+    loss, gradients = one_step(home, "demo_aya", 2, 2, "lora.dropout=0.1")
+    same_loss, same_gradients = one_step(home, "demo_aya", 2, 2, "lora.dropout=0.1", rehearses=True)
+    assert loss == same_loss
+    assert all(torch.equal(gradient, same_gradients[name]) for name, gradient in gradients.items())
 
 
 def test_a_row_weighs_by_its_caption_not_by_its_micro_batch(home: Home) -> None:
