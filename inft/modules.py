@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from inft.config import Config
 from inft.edge import exit_code_of, write_json
 from inft.errors import ConfigError
+from inft.loading import quick_loading
 from inft.profiles import list_profiles, resolve
 from inft.project import project_root
 
@@ -38,9 +39,10 @@ def show(config: Config, *, as_json: bool) -> None:
     """
     # Only here: a mistyped profile is told of at once, the libraries take seconds.
     with _quiet():
-        from inft.models.checkpoint import architecture
-        from inft.models.inventory import take_inventory
-        from inft.models.registry import FAMILIES
+        with quick_loading():
+            from inft.models.checkpoint import architecture
+            from inft.models.inventory import take_inventory
+            from inft.models.registry import FAMILIES
 
         family, root = FAMILIES[config.family], project_root()
 

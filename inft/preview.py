@@ -17,6 +17,7 @@ from rich.text import Text
 
 from inft.edge import Parser, exit_code_of, quieten_libraries, write_json
 from inft.errors import ConfigError, DataError
+from inft.loading import quick_loading
 from inft.params import MUNIChusLoadConfig
 from inft.profiles import list_profiles, resolve
 from inft.project import project_root
@@ -199,7 +200,8 @@ def _preview(options: argparse.Namespace) -> RowPreview:
     data = config.data if options.lang is None else _of_language(config, options.lang)
     split: str = options.split or config.data.split
     with Console(stderr=True).status("loading libraries", refresh_per_second=4) as status:
-        from inft.data.munichus import load_rows
+        with quick_loading():
+            from inft.data.munichus import load_rows
 
         rows = load_rows(
             data,
@@ -232,9 +234,10 @@ def _of_language(config: Config, language: str) -> MUNIChusLoadConfig:
 
 
 def _collator(config: Config, rows: Selection, progress: Callable[[int, int | None], None]) -> CaptionCollator:
-    from inft.data.encoding import EncodingLimits
-    from inft.models.checkpoint import load_processor, locate_processor
-    from inft.models.registry import FAMILIES
+    with quick_loading():
+        from inft.data.encoding import EncodingLimits
+        from inft.models.checkpoint import load_processor, locate_processor
+        from inft.models.registry import FAMILIES
 
     family = FAMILIES[config.family]
     processor = load_processor(locate_processor(config, family, project_root(), progress), family)

@@ -26,6 +26,7 @@ from inft.errors import (
     first_line,
     internal_error,
 )
+from inft.loading import quick_loading
 from inft.machine.processes import this_process
 from inft.profiles import load_config
 from inft.project import inside, project_root
@@ -114,7 +115,8 @@ def load_pipeline() -> ModuleType:
         LibraryError: one of them is missing, broken, or does not fit the others.
     """
     try:
-        from inft import pipeline
+        with quick_loading():
+            from inft import pipeline
     except MemoryError:
         raise
     except Exception as error:  # a library built for another one may raise anything while it is loaded

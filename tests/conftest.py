@@ -1,9 +1,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+
+from inft.loading import quick_loading
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Every test process loads every library."""
+    with quick_loading():
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,9 @@ COMMAND = (sys.executable, "-m", "inft.preview")
 
 @pytest.fixture
 def environment(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A project to preview in, and libraries that may reach nobody."""
+    """A project to preview in, its tiny checkpoints made, and libraries that may reach nobody."""
+    for family in BOTH:
+        tiny_checkpoint(family, cache)
     monkeypatch.setenv("INFT_CACHE", str(cache))
     monkeypatch.setenv("INFT_HOME", str(REPOSITORY))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

@@ -77,6 +77,7 @@ class PointTrainer(CheckpointingTrainer):
         collator: object,
         lengths: object,
         cost: object,
+        rehearses: bool,
         evaluation: object,
         meter: StepMeter,
         plan: CheckpointPlan,

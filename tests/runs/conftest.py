@@ -11,8 +11,10 @@ from inft.config import Config
 from inft.machine.processes import is_alive
 from inft.profiles import resolve, to_toml
 from inft.runs.directory import RunDirectory, create_run
+from inft.runs.launch import start_supervisor
 from inft.runs.status import read_status
-from tests.runs.stand_in import write_project
+from tests.runs.stand_in import MODULE, write_project
+from tests.runs.supervision import Launch, Supervisor
 
 
 @pytest.fixture
@@ -36,3 +38,12 @@ def config(project: Path) -> Config:
 @pytest.fixture
 def run(config: Config) -> RunDirectory:
     return create_run(config, to_toml(config), argv=["inft-tui", "--headless", "--profile", "small"])
+
+
+@pytest.fixture
+def launch(monkeypatch: pytest.MonkeyPatch) -> Launch:
+    def start(run: RunDirectory, behaviour: str) -> Supervisor:
+        monkeypatch.setenv("STAND_IN", behaviour)
+        return start_supervisor(run, module=MODULE)
+
+    return start

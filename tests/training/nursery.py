@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
+from inft.trainer import load_pipeline
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 LONGEST_REQUEST = 1 << 17  # bytes
 
@@ -139,7 +141,7 @@ def serve(requests: socket.socket) -> tuple[str, dict[str, str], str]:
 
 
 def main() -> None:
-    import inft.pipeline  # noqa: F401  # what takes seconds
+    load_pipeline()  # what takes seconds
 
     assert threading.active_count() == 1, "a fork would have no thread but the one that forks"
     program, environment, cwd = serve(socket.socket(fileno=int(sys.argv[1])))

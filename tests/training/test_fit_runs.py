@@ -10,10 +10,10 @@ from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from inft import pipeline
 from inft.errors import NotReadyError
+from inft.forecast.architecture import Architecture, read_architecture
 from inft.forecast.choice import Choice
 from inft.forecast.lengths import assumed_lengths
 from inft.models.adapters import TrainableTable
-from inft.models.checkpoint import Checkpoint
 from inft.models.tiny import tiny_checkpoint
 from inft.profiles import load_config
 from inft.runs.directory import RunDirectory
@@ -50,13 +50,12 @@ def test_holding_the_base_dequantised_and_leaving_the_plan_open_change_no_loss(h
 
 
 @pytest.fixture
-def checkpoint(home: Home) -> Checkpoint:
-    folder = tiny_checkpoint("aya", home.cache)
-    return Checkpoint(folder, folder, "tiny")
+def architecture(home: Home) -> Architecture:
+    return read_architecture("aya", tiny_checkpoint("aya", home.cache))
 
 
 def settle(
-    run: RunDirectory, checkpoint: Checkpoint, free: int, patch: pytest.MonkeyPatch
+    run: RunDirectory, architecture: Architecture, free: int, patch: pytest.MonkeyPatch
 ) -> tuple[pipeline.Fit, list[dict[str, object]]]:
     """What the pipeline does before it loads the model on a GPU with so many bytes free."""
     patch.setattr(pipeline, "this_card", lambda: Card(free, 8 * GIB))
@@ -64,7 +63,7 @@ def settle(
     report = RunReport(run)
     try:
         fitted = pipeline.settle(
-            run, load_config(run.config_toml), checkpoint, assumed_lengths("aya", 512), GPU, report
+            run, load_config(run.config_toml), architecture, assumed_lengths("aya", 512), GPU, report
         )
     finally:
         report.close()
@@ -72,10 +71,10 @@ def settle(
 
 
 def test_the_plan_is_written_down_and_told(
-    home: Home, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    home: Home, architecture: Architecture, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = home.create("demo_aya", "sft.fit=auto", "data.batch_size=1", "sft.gradient_accumulation_steps=4")
-    fitted, (alert,) = settle(run, checkpoint, 4 * GIB, monkeypatch)
+    fitted, (alert,) = settle(run, architecture, 4 * GIB, monkeypatch)
     assert fitted.config.effective_batch == 4
     assert fitted.config.sft.fit == "manual"
     record = read_plan(run)
@@ -88,20 +87,20 @@ def test_the_plan_is_written_down_and_told(
 
 
 def test_what_is_stated_and_does_not_fit_is_tried_all_the_same(
-    home: Home, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+    home: Home, architecture: Architecture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = home.create("demo_aya", "data.batch_size=64")
-    fitted, (_, warning) = settle(run, checkpoint, 2**20, monkeypatch)
+    fitted, (_, warning) = settle(run, architecture, 2**20, monkeypatch)
     assert fitted.config == load_config(run.config_toml)
     assert (warning["kind"], warning["level"]) == ("memory", "warning")
 
 
 def test_nothing_that_fits_ends_the_run_before_a_weight_is_loaded(
-    home: Home, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+    home: Home, architecture: Architecture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = home.create("demo_aya", "sft.fit=auto", "sft.memory_limit_gib=0.1")
     with pytest.raises(NotReadyError, match="No way to do these steps fits"):
-        settle(run, checkpoint, 4 * GIB, monkeypatch)
+        settle(run, architecture, 4 * GIB, monkeypatch)
 
 
 @pytest.mark.parametrize("forecast", [3 * GIB, None])
