@@ -73,7 +73,7 @@ class Activations:
     @property
     def vision_is_trained(self) -> bool:
         """Whether a gradient goes through the vision tower; a frozen one keeps nothing."""
-        return "vision" in self._adapted
+        return "vision" in self._adapted or self._config.lora.bias == "all"
 
     @property
     def projector_is_trained(self) -> bool:
@@ -157,7 +157,7 @@ class Activations:
         if self._is_masked:
             each += width * self._shape.tokens
         each += self._scores(text.heads, self._shape.tokens)
-        number = next(number for number in range(text.layers) if number not in text.cross_layers)
+        number = next((number for number in range(text.layers) if number not in text.cross_layers), 0)
         each += sum(map(self._adapted_input, self._adapted_in_layer(number)))
         return self._text_tokens * each
 

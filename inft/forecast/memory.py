@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from inft.config import Config
@@ -38,6 +39,7 @@ class Forecast:
         choice: how it does its steps.
         parts: what is there at that time; they add up to `peak_bytes`.
         peak_bytes: as `torch.cuda.max_memory_allocated` counts.
+        training_bytes: the most of it while training; less where evaluation or captions take more.
         card_bytes: what has to be free on the card: the same, and what CUDA itself takes.
         moment: when that is, as the end of a sentence.
         shape: the micro-batch that it happens with.
@@ -47,6 +49,7 @@ class Forecast:
     choice: Choice
     parts: tuple[Part, ...]
     peak_bytes: int
+    training_bytes: int
     card_bytes: int
     moment: str
     shape: BatchShape
@@ -79,9 +82,9 @@ def of_shape(config: Config, architecture: Architecture, shape: BatchShape, *, m
     return _of_shape(config, architecture, shape, choice_of(config), measured)
 
 
-def peak_bytes(config: Config, architecture: Architecture, shape: BatchShape) -> int:
-    """How heavy a micro-batch is: the `Forecast.peak_bytes` of it."""
-    return of_shape(config, architecture, shape).peak_bytes
+def heaviness(config: Config, architecture: Architecture, shape: BatchShape) -> int:
+    """How heavy a micro-batch is: the `Forecast.training_bytes` of it."""
+    return of_shape(config, architecture, shape).training_bytes
 
 
 def _of_shape(
@@ -109,20 +112,21 @@ def _of_shape(
         Part("casts", int(kept.adapters), "adapters in 16 bit"),
     ]
     casts = 0 if kept.adapters else held.cast_adapters()
-    moments = {
+    training = {
         "the vision tower's forward pass": [*of_vision, _work(held.vision_work())],
         "the language model's forward pass": [*of_all, _work(held.text_work() + casts)],
         "the language model's backward pass": [*of_all, _work(held.text_backward_work())],
         "the vision tower's backward pass": [*of_vision, _work(held.vision_backward_work())],
-        **_evaluation(config, architecture, shape),
     }
-    moment, living = max(moments.items(), key=lambda item: sum(part.bytes for part in item[1]))
+    moments = training | _evaluation(config, architecture, shape)
+    moment, living = max(moments.items(), key=lambda item: _total(item[1]))
     parts = tuple(part for part in (*fixed, *living) if part.bytes)
-    peak = sum(part.bytes for part in parts)
+    peak = _total(parts)
     return Forecast(
         choice=choice,
         parts=parts,
         peak_bytes=peak,
+        training_bytes=_total(fixed) + max(map(_total, training.values())),
         card_bytes=peak + state.paged + CONTEXT_BYTES,
         moment=moment,
         shape=shape,
@@ -144,6 +148,10 @@ def _evaluation(config: Config, architecture: Architecture, shape: BatchShape) -
     frozen = replace(config, sft=replace(config.sft, gradient_checkpointing=True))
     held = Activations(frozen, architecture, each)
     return {"the evaluation": [_work(max(held.vision_work(backward=False), held.text_work()) + held.cast_adapters())]}
+
+
+def _total(parts: Iterable[Part]) -> int:
+    return sum(part.bytes for part in parts)
 
 
 def _work(size: float) -> Part:

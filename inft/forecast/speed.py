@@ -46,7 +46,7 @@ def seconds_per_sample(config: Config, architecture: Architecture, lengths: Leng
     groups = {layout.group(layer.path) for layer in adapted}
     again = 1 if choice.recompute else 0
     passes = 2 + again
-    trained = "vision" in groups
+    trained = "vision" in groups or config.lora.bias == "all"
     vision_passes = passes if trained else 1
     rows = choice.micro_batch
     length = expected_longest(lengths, rows)

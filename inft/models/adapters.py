@@ -10,7 +10,6 @@ from torch import nn
 from transformers import AutoModelForImageTextToText, PreTrainedConfig, PreTrainedModel
 
 from inft.config import Config
-from inft.errors import ConfigError
 from inft.models.dequantized import cast_as_4_bit
 from inft.models.family import Family
 from inft.models.quantization import DTYPES, OUTPUT_HEAD
@@ -34,19 +33,9 @@ def add_adapters(model: PreTrainedModel, config: Config, family: Family) -> tupl
     by themselves; and with non-reentrant checkpointing no input has to require gradients.
 
     Raises:
-        ConfigError: no target is in the model, or the adapters' dtype cannot go with the run's.
+        ConfigError: no target is in the model.
     """
     lora = config.lora
-    if config.compute_dtype == "float16" and lora.adapter_dtype != "float32":
-        raise ConfigError(
-            f"lora.adapter_dtype = {lora.adapter_dtype!r} cannot train in fp16, whose loss scaling needs fp32 weights.",
-            'Set lora.adapter_dtype = "float32", or compute in bfloat16.',
-        )
-    if config.compute_dtype == "float16" and lora.bias != "none":
-        raise ConfigError(
-            f"lora.bias = {lora.bias!r} cannot train in fp16: biases stay fp16, its loss scaling needs fp32.",
-            'Set lora.bias = "none", or compute in bfloat16.',
-        )
     targets = find_targets(list_linear_modules(model), config.target_modules, lora.scope, family.layout)
     model.requires_grad_(False)
     peft_model = get_peft_model(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 from inft.errors import ConfigError
 from inft.models.family import Family
+from inft.models.kernels import why_not
 from inft.params import AttentionName
 
 TRANSFORMERS_NAMES: dict[AttentionName, str] = {
@@ -33,23 +32,10 @@ def choose_attention(name: AttentionName, family: Family, *, on_gpu: bool, recom
     """
     if name == "auto":
         return TRANSFORMERS_NAMES["sdpa"]
-    reason = family.refused_attention.get(name) or _cannot_run(name, on_gpu=on_gpu, recompute=recompute)
+    reason = why_not(name, family.name, on_gpu=on_gpu, recompute=recompute)
     if reason:
         raise ConfigError(
             f"basic.attn_impl = {name!r} cannot be used with {family.title}: {reason}.",
             'Use "auto", or "sdpa".',
         )
     return TRANSFORMERS_NAMES[name]
-
-
-def _cannot_run(name: AttentionName, *, on_gpu: bool, recompute: bool) -> str | None:
-    if name not in ("flex", "flash"):
-        return None
-    if not on_gpu:
-        return "its kernels need a CUDA GPU for training, and none is visible"
-    if name == "flex" and recompute:
-        # Seen on an H200 with torch 2.11 and transformers 5.17: CheckpointError in the first backward pass.
-        return "its compiled kernels keep other tensors than sft.gradient_checkpointing recomputes"
-    if name == "flash" and importlib.util.find_spec("flash_attn") is None:
-        return "the package flash-attn is not installed"
-    return None

@@ -18,6 +18,7 @@ from inft.config import Config
 from inft.data.encoding import Processor
 from inft.errors import ConfigError
 from inft.hub import hub_error
+from inft.models.checkpoint_files import MODEL_SUFFIXES, PROCESSOR_SUFFIXES, SECOND_COPY
 from inft.models.family import Family
 from inft.models.tiny import tiny_checkpoint
 from inft.project import cache_dir, inside
@@ -25,11 +26,9 @@ from inft.project import cache_dir, inside
 Progress = Callable[[int, int | None], None]
 """Called with what is done and the total (None = not known yet)."""
 
-MODEL_FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.model", "*.txt")
 DESCRIPTION = "config.json"
 TOKENIZER = "tokenizer.json"
-OTHER_FORMATS = ("original/*", "*.pth", "*.bin", "*.pt", "*.gguf")  # a second copy of the weights, up to 21 GB
-PROCESSOR_FILES = ("*.json", "*.jinja", "*.model", "*.txt")
+OTHER_FORMATS = (f"{SECOND_COPY}*", "*.pth", "*.bin", "*.pt", "*.gguf")
 
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, StrictDataclassError)
 """What transformers raises for files that are missing, no JSON, or JSON of another shape than it expects."""
@@ -69,11 +68,12 @@ def locate(config: Config, family: Family, root: Path, progress: Progress) -> Ch
         folder = inside(root, str(basic.model_path), "basic.model_path")
         _check_folder(folder, family)
         return Checkpoint(folder, folder, str(folder))
-    model = _fetch(config.model_name, basic.revision, MODEL_FILES, progress)
+    model = _fetch(config.model_name, basic.revision, _ending(MODEL_SUFFIXES), progress)
     _check_folder(model, family)
     if config.processor_name == config.model_name:
         return Checkpoint(model, model, config.model_name)
-    return Checkpoint(model, _fetch(config.processor_name, None, PROCESSOR_FILES, progress), config.model_name)
+    processor = _fetch(config.processor_name, None, _ending(PROCESSOR_SUFFIXES), progress)
+    return Checkpoint(model, processor, config.model_name)
 
 
 def locate_processor(config: Config, family: Family, root: Path, progress: Progress) -> Path:
@@ -82,9 +82,9 @@ def locate_processor(config: Config, family: Family, root: Path, progress: Progr
     if basic.model_source == "tiny":
         return tiny_checkpoint(family.name, cache_dir())
     if basic.model_source == "hub" and config.processor_name != config.model_name:
-        return _fetch(config.processor_name, None, PROCESSOR_FILES, progress)
+        return _fetch(config.processor_name, None, _ending(PROCESSOR_SUFFIXES), progress)
     if basic.model_source == "hub":
-        folder = _fetch(config.processor_name, basic.revision, PROCESSOR_FILES, progress)
+        folder = _fetch(config.processor_name, basic.revision, _ending(PROCESSOR_SUFFIXES), progress)
     else:
         folder = inside(root, str(basic.model_path), "basic.model_path")
     _check_description(folder, family)
@@ -161,6 +161,11 @@ def load_processor(folder: Path, family: Family) -> Processor:
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
     return processor
+
+
+def _ending(suffixes: tuple[str, ...]) -> tuple[str, ...]:
+    """The hub's patterns for names that end so."""
+    return tuple(f"*{suffix}" for suffix in suffixes)
 
 
 def _fetch(repo_id: str, revision: str | None, patterns: tuple[str, ...], progress: Progress) -> Path:

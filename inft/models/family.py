@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.image_processing_backends import PilBackend
@@ -29,8 +29,6 @@ class Family:
     """Pure PIL and NumPy: the same pixels whether torchvision is installed or not."""
     released_config: Callable[[], PreTrainedConfig]
     """The released checkpoint's architecture, without its weights."""
-    refused_attention: Mapping[str, str] = field(default_factory=dict)
-    """Attention kernels the family cannot run, each with the reason."""
     recomputed_here: tuple[str, ...] = ()
     """Lists of layers that transformers keeps all activations of, whatever checkpointing is asked for."""
     adjust: Callable[[PreTrainedModel], None] = _as_loaded

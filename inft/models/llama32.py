@@ -24,8 +24,5 @@ LLAMA32 = Family(
     processor=MllamaProcessor,
     image_processor=MllamaImageProcessorPil,
     released_config=released_config,
-    refused_attention={
-        "flash": "Llama 3.2 Vision builds dense cross-attention masks, which FlashAttention cannot take"
-    },
     recomputed_here=("model.vision_model.transformer.layers", "model.vision_model.global_transformer.layers"),
 )

@@ -29,6 +29,7 @@ def check_rules(config: Config, where: Where, root: Path) -> Iterator[Problem]:
     yield from _data_source(config, where)
     yield from _hub_ids(config, where)
     yield from _quantisation(config, where)
+    yield from _fp16(config, where)
     yield from _languages(config, where)
     yield from _columns(config, where)
     yield from _evaluation(config, where)
@@ -96,6 +97,34 @@ def _quantisation(config: Config, where: Where) -> Iterator[Problem]:
             f"{where(keys[1])}: nothing is quantised.",
             "Leave one of them out.",
             keys,
+        )
+    bias = "lora.bias"
+    if config.qlora.hold_dequantized and config.lora.bias != "none":
+        yield Problem(
+            f"qlora.hold_dequantized = true in {where(keys[0])} keeps no number the same when biases train, which "
+            f"{bias} = {shown(config.lora.bias)} in {where(bias)} asks for.",
+            'Leave it out, or set lora.bias = "none".',
+            (keys[0], bias),
+        )
+
+
+def _fp16(config: Config, where: Where) -> Iterator[Problem]:
+    if config.compute_dtype != "float16":
+        return
+    dtype, bias = "lora.adapter_dtype", "lora.bias"
+    if config.lora.adapter_dtype != "float32":
+        yield Problem(
+            f"{dtype} = {shown(config.lora.adapter_dtype)} in {where(dtype)} cannot train in fp16, whose loss scaling "
+            "needs fp32 weights.",
+            'Set lora.adapter_dtype = "float32", or compute in bfloat16.',
+            (dtype,),
+        )
+    if config.lora.bias != "none":
+        yield Problem(
+            f"{bias} = {shown(config.lora.bias)} in {where(bias)} cannot train in fp16: biases stay fp16, and its loss "
+            "scaling needs fp32.",
+            'Set lora.bias = "none", or compute in bfloat16.',
+            (bias,),
         )
 
 

@@ -13,6 +13,12 @@ from inft.runs.files import replace_file
 from inft.runs.records import unreadable
 from inft.runs.visible import visible
 
+STATE_IT = (
+    "State data.batch_size, sft.gradient_accumulation_steps, sft.gradient_checkpointing and sft.fit=manual with --set, "
+    "and add --force."
+)
+"""What to do where it is lost what a run had chosen."""
+
 LengthsSource = Literal["measured", "assumed"]
 
 
@@ -96,12 +102,12 @@ def read_plan(run: RunDirectory) -> PlanRecord | None:
     except ValueError as error:
         raise ConfigError(
             f"{visible(str(run.plan))} is damaged: {visible(str(error))}.",
-            'What the run trained with is in its alert "plan"; state that with --set and --force.',
+            STATE_IT,
         ) from error
     if min(record.choice.micro_batch, record.choice.accumulation) < 1:
         raise ConfigError(
             f"{visible(str(run.plan))} is damaged: its micro-batches are of {record.choice.micro_batch} rows.",
-            'What the run trained with is in its alert "plan"; state that with --set and --force.',
+            STATE_IT,
         )
     return record
 

@@ -16,7 +16,7 @@ from inft.runs.directory import Origin, RunDirectory, RunRecord
 from inft.runs.find import reference
 from inft.runs.inspect import inspect
 from inft.runs.lineage import successor
-from inft.runs.plans import overrides_of, read_plan
+from inft.runs.plans import STATE_IT, overrides_of, read_plan
 from inft.runs.provenance import package_versions
 from inft.runs.quantities import duration
 from inft.runs.records import read_record
@@ -25,6 +25,9 @@ from inft.runs.visible import visible
 
 CURVE_PACKAGES = ("torch", "transformers", "peft", "trl", "bitsandbytes")
 """A new version of one of these may compute a slightly other loss."""
+
+PLANNED_KEYS = tuple(text.partition("=")[0] for text in overrides_of(Choice(1, 1, True, False)))
+"""What a plan decides; `config.toml` has what was stated instead."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Resumption:
         origin: the same for its record.
         changed: the keys that differ and shape the loss curve; only ever some where that was forced.
         warnings: what the person should know, a sentence each.
+        kept_plan: that it does its steps as the old run had chosen to, in a sentence; empty where nothing was chosen.
+        overrides: what the configuration differs in from the old run's own, each "table.key=value".
     """
 
     config: Config
@@ -44,6 +49,8 @@ class Resumption:
     origin: Origin
     changed: tuple[str, ...]
     warnings: tuple[str, ...]
+    kept_plan: str = ""
+    overrides: tuple[str, ...] = ()
 
 
 def prepare(run: RunDirectory, overrides: Sequence[str] = (), *, force: bool = False) -> Resumption:
@@ -71,9 +78,11 @@ def prepare(run: RunDirectory, overrides: Sequence[str] = (), *, force: bool = F
     old = stated if choice is None else with_choice(stated, choice)
     new = resolve(str(run.config_toml), (*kept, *overrides)).config
     changed = curve_changes(old, new)
+    planned = "" if choice is None or stated.sft.fit != "auto" else describe(choice)
     refuse_what_is_done(name, condition, anything_new=bool(changed) or (force and bool(overrides)))
     if changed and not force:
-        raise _would_bend(changed, old, new)
+        stated_anew = [key for key in changed if key not in PLANNED_KEYS] if planned and plan_anew else changed
+        raise _would_bend(stated_anew, old, new) if stated_anew else _would_plan_anew(name, planned)
     checkpoint, problems = last_sound_checkpoint(run)
     if checkpoint is None:
         raise _nothing_to_start_from(run, name, old, problems)
@@ -90,11 +99,18 @@ def prepare(run: RunDirectory, overrides: Sequence[str] = (), *, force: bool = F
         *(f"{visible(problem.message)} It is left out." for problem in problems),
         *_about_checkpoints(run, record, old, checkpoint),
     ]
-    if kept and stated.sft.fit == "auto":
-        warnings.insert(0, f"It goes on as planned then, without a new plan: {describe(choice_of(new))}.")
+    told = f"Keeps the plan of {name}: {describe(choice_of(new))}." if planned and kept else ""
     if changed:
         warnings.insert(0, f"The loss curve will not be the same, since these changed: {', '.join(changed)}.")
-    return Resumption(new, checkpoint, Origin(run.run_id, checkpoint.path, force), tuple(changed), tuple(warnings))
+    return Resumption(
+        config=new,
+        checkpoint=checkpoint,
+        origin=Origin(run.run_id, checkpoint.path, force),
+        changed=tuple(changed),
+        warnings=tuple(warnings),
+        kept_plan=told,
+        overrides=(*kept, *overrides),
+    )
 
 
 def _still_going_on(name: str, host: str, condition: Condition) -> ConfigError:
@@ -164,6 +180,14 @@ def _planned_choice(run: RunDirectory, config: Config, *, needed: bool) -> Choic
         if needed and config.sft.fit == "auto":
             raise
         return None
+    if plan is None and needed and config.sft.fit == "auto":
+        raise ConfigError(f"{visible(str(run.plan))} is missing, which said how the run did its steps.", STATE_IT)
+    if plan is not None and plan.choice.micro_batch * plan.choice.accumulation != config.effective_batch:
+        raise ConfigError(
+            f"{visible(str(run.plan))} is not this run's: its effective batch is "
+            f"{plan.choice.micro_batch * plan.choice.accumulation}, not {config.effective_batch}.",
+            STATE_IT,
+        )
     return None if plan is None else plan.choice
 
 
@@ -178,6 +202,14 @@ def _would_bend(changed: Sequence[str], old: Config, new: Config) -> ConfigError
     return ConfigError(
         f"These shape the loss curve, so the run would not go on as it was: {listed}.",
         "Leave them as they were, or add --force.",
+    )
+
+
+def _would_plan_anew(name: str, planned: str) -> ConfigError:
+    return ConfigError(
+        f"Run {name} goes on as planned when it started: {planned}; a new plan may choose another micro-batch, and "
+        "the run would not go on as it was.",
+        "Leave sft.fit out to keep that plan, or plan anew with --set sft.fit=auto --force.",
     )
 
 

@@ -25,7 +25,7 @@ from inft.errors import (
     first_line,
     internal_error,
 )
-from inft.training.arguments import TRACKER_PACKAGES
+from inft.trackers import TRACKER_PACKAGES
 
 _DISK_FULL = re.compile(
     r"No space left on device|Disk quota exceeded|File too large|Read-only file system|os error (28|122|27|30)\b"
@@ -36,8 +36,8 @@ _FROM_A_WORKER = re.compile(r"\ACaught \w+ in DataLoader worker process")
 """How torch hands on an exception of a data worker: this line, the worker's traceback, and at last what it said."""
 
 _GPU_MEMORY = (
-    'Set sft.fit = "auto", which chooses what fits; or lower data.batch_size (and raise '
-    "sft.gradient_accumulation_steps as much), or lower basic.max_length."
+    'Set sft.fit = "auto", which chooses what fits; where that is set, lower sft.memory_limit_gib, or set '
+    'sft.optim = "paged_adamw_8bit".'
 )
 _HOST_MEMORY = "Lower data.num_workers, end other programs, or allow the container more memory."
 _GO_ON = "`inft-tui resume` goes on from the last complete checkpoint."

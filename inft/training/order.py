@@ -27,8 +27,8 @@ def cost_by_size(shape: BatchShape) -> float:
 class HeaviestFirst(Sampler[int]):
     """Every row once per epoch; the first epoch begins with the heaviest optimiser step.
 
-    An epoch's order depends on the seed, the epoch and the lengths alone, whatever else has drawn random numbers, so
-    that a resumed run finds it again.
+    An epoch's order depends on the seed, the epoch and the rows of the first step alone, whatever else has drawn random
+    numbers. A checkpoint keeps those rows, so that a resumed run finds the order again on another card, too.
 
     Args:
         lengths: of all rows; at least one can be used.
@@ -36,16 +36,26 @@ class HeaviestFirst(Sampler[int]):
         micro_batch: rows per forward pass.
         accumulation: micro-batches per optimiser step.
         cost: what "heaviest" means.
+        first: the rows of a first step that was done before; None = the heaviest.
     """
 
     def __init__(
-        self, lengths: RowLengths, *, seed: int, micro_batch: int, accumulation: int, cost: Cost = cost_by_size
+        self,
+        lengths: RowLengths,
+        *,
+        seed: int,
+        micro_batch: int,
+        accumulation: int,
+        cost: Cost = cost_by_size,
+        first: Sequence[int] | None = None,
     ) -> None:
         self._rows = len(lengths)
         self._seed = seed
         self._epoch = 0
-        self._first = first_step(lengths, micro_batch, accumulation, cost)
-        self.heaviest = self._first[:micro_batch]
+        heaviest = first_step(lengths, micro_batch, accumulation, cost)
+        self.first = heaviest if first is None else list(first)
+        """The rows of the first step."""
+        self.heaviest = heaviest[:micro_batch]
         """The rows of the heaviest micro-batch."""
 
     def set_epoch(self, epoch: int) -> None:
@@ -59,7 +69,7 @@ class HeaviestFirst(Sampler[int]):
         generator = torch.Generator().manual_seed(random.Random(f"{self._seed}-{self._epoch}").getrandbits(63))
         order = torch.randperm(self._rows, generator=generator)
         if self._epoch == 0:
-            first = torch.tensor(self._first)
+            first = torch.tensor(self.first, dtype=torch.long)
             order = torch.cat([first, order[~torch.isin(order, first)]])
         yield from order.tolist()
 
@@ -67,19 +77,20 @@ class HeaviestFirst(Sampler[int]):
 def first_step(lengths: RowLengths, micro_batch: int, accumulation: int, cost: Cost = cost_by_size) -> list[int]:
     """The rows of the first optimiser step, its heaviest micro-batch first; fewer when there are no more.
 
-    Which rows these are depends on how many they are, and not on how they are cut into micro-batches: that is to
-    decide memory and speed, and not the curve. They are the leads, each the longest of its number of tiles and longer
-    than all that have more, and then those of most tiles. The heaviest micro-batch of any order is a lead with the rows
-    of most tiles beside it, so it is among them; only one as large as the whole step can miss a few tiles of it.
+    The heaviest micro-batch of any order is a lead, the longest row of its number of tiles, with the rows of most tiles
+    beside it. After it come the other leads, and then rows of most tiles. So with an effective batch of 16 these are
+    the same rows however it is cut into micro-batches; only a small one is cut differently.
     """
     table = _Table(lengths)
-    count = micro_batch * accumulation
-    leads = sorted(table.leads(), key=lambda row: cost_by_size(table.shape([row])), reverse=True)[:count]
-    rows = [*leads, *table.of_most_tiles(count - len(leads), without=leads)]
-    micro_batches = [[lead, *table.of_most_tiles(micro_batch - 1, without=[lead], among=rows)] for lead in leads]
+    leads = table.leads()
+    micro_batches = [[lead, *table.of_most_tiles(micro_batch - 1, without=[lead])] for lead in leads]
     heaviest = max(micro_batches, key=lambda some: cost(table.shape(some)))
-    others = sorted(set(rows) - set(heaviest), key=lambda row: (-int(table.tokens[row]), row))
-    return heaviest + others
+    left = micro_batch * accumulation - len(heaviest)
+    others = [lead for lead in leads if lead not in heaviest]
+    others.sort(key=lambda row: cost(table.shape([row])), reverse=True)
+    others = others[:left]
+    others += table.of_most_tiles(left - len(others), without=[*heaviest, *others])
+    return heaviest + sorted(others, key=lambda row: (-int(table.tokens[row]), row))
 
 
 class _Table:

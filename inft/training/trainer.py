@@ -21,6 +21,7 @@ from inft.data.workers import shield_workers
 from inft.errors import DivergedError
 from inft.forecast.row_lengths import RowLengths
 from inft.models.adapters import set_adapter_dtype
+from inft.runs.events import alert
 from inft.training.checkpointing import CheckpointingTrainer, CheckpointPlan, EvaluationCut
 from inft.training.meter import StepMeter
 from inft.training.order import Cost, HeaviestFirst
@@ -70,6 +71,7 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
     ) -> None:
         self._rehearses = rehearses
         self._lengths = lengths
+        self._first_step: list[int] | None = None
         self._cost = cost
         self._train_collator = collator
         self._evaluation = evaluation
@@ -151,6 +153,7 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
             "tokens": self._total_train_tokens,
             "metrics": dict(self._metrics["train"]),
             "rows_seen": self._rows_seen,
+            "first_step": self._first_step,
             "skipped": [[row.cause, row.language, row.place, row.reason] for row in self._skipped.values()],
         }
 
@@ -159,6 +162,16 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
         self._total_train_tokens = figures["tokens"]
         self._metrics["train"].update(figures["metrics"])
         self._see(figures["rows_seen"])
+        self._first_step = figures.get("first_step")
+        if self._first_step is None:  # of a version that shuffled all rows
+            self._report.event(
+                alert(
+                    level="warning",
+                    kind="rows",
+                    message="The checkpoint does not say how its run ordered the rows, so they come in another order.",
+                    fix="To follow the same curve, resume with the version of inft that wrote it.",
+                )
+            )
         for cause, language, place, reason in figures["skipped"]:
             self._skip(SkippedRow(cause, language, place, reason))
 
@@ -180,13 +193,16 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
     def _get_train_sampler(self, train_dataset: Any = None) -> HeaviestFirst:
         seed: int | None = self.args.data_seed
         assert seed is not None  # `training_arguments` states it
-        return HeaviestFirst(
+        sampler = HeaviestFirst(
             self._lengths,
             seed=seed,
             micro_batch=self.args.per_device_train_batch_size,
             accumulation=self.args.gradient_accumulation_steps,
             cost=self._cost,
+            first=self._first_step,
         )
+        self._first_step = sampler.first
+        return sampler
 
     def get_train_dataloader(self) -> Any:
         """The batches to train on."""

@@ -13,7 +13,7 @@ from inft.config import Config
 from inft.forecast.architecture import Architecture, architecture_of
 from inft.forecast.choice import Choice, choice_of
 from inft.forecast.lengths import BatchShape, LengthTable, TileClass, assumed_lengths
-from inft.forecast.memory import forecast, of_shape
+from inft.forecast.memory import forecast, heaviness, of_shape
 from inft.forecast.speed import seconds_per_sample
 from inft.machine.units import GIB
 from inft.models.released import RELEASED
@@ -164,6 +164,34 @@ def test_an_evaluation_with_large_batches_counts() -> None:
     found = forecast(evaluating, released("llama32"), lengths)
     assert found.moment == "the evaluation"
     assert found.peak_bytes > without.peak_bytes + 50 * GIB
+
+
+def test_an_evaluation_is_no_part_of_what_training_takes() -> None:
+    config = resolve("aya_adv", ["data.eval_split=test", "sft.inference_batch_size=16"]).config
+    alone = resolve("aya_adv").config
+    lengths = assumed_lengths("aya", 4096)
+    found, plain = (forecast(one, released("aya"), lengths) for one in (config, alone))
+    assert found.training_bytes == plain.training_bytes == plain.peak_bytes
+    assert found.peak_bytes > found.training_bytes
+    assert heaviness(config, released("aya"), plain.shape) == plain.peak_bytes
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_biases_that_train_send_gradients_through_the_tower(family: FamilyName) -> None:
+    config = resolve(PROFILES[family], ["lora.scope=language", "lora.bias=all"]).config
+    frozen = resolve(PROFILES[family], ["lora.scope=language"]).config
+    shape = BatchShape(1, 1500, 4, 30)
+    kept = [{part.name for part in of_shape(one, released(family), shape).parts} for one in (config, frozen)]
+    assert "vision" in kept[0]
+    assert "vision" not in kept[1]
+
+
+def test_every_layer_may_cross_attend() -> None:
+    """No released model is like that; a forecast of one must not end a run."""
+    text = replace(released("llama32").text, layers=2, cross_layers=(0, 1))
+    odd = replace(released("llama32"), text=text)
+    config = resolve("llama_basic").config
+    assert of_shape(config, odd, BatchShape(1, 700, 2, 30)).peak_bytes > 0
 
 
 def test_a_forecast_is_quick_enough_for_every_keystroke() -> None:

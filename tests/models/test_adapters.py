@@ -176,20 +176,6 @@ def test_no_dropout_is_none(tiny: dict[FamilyName, Path]) -> None:
     assert isinstance(layer.lora_dropout["default"], torch.nn.Identity)
 
 
-@pytest.mark.parametrize(
-    ("override", "message"),
-    [
-        ("lora.adapter_dtype=bfloat16", "'bfloat16' cannot train in fp16, whose loss scaling needs fp32"),
-        ("lora.bias=all", "'all' cannot train in fp16"),
-        ("lora.bias=lora_only", "'lora_only' cannot train in fp16"),
-    ],
-)
-def test_what_fp16_cannot_train_is_refused(tiny: dict[FamilyName, Path], override: str, message: str) -> None:
-    config, described = demo("aya", "qlora.bnb_4bit_compute_dtype=float16", override)
-    with pytest.raises(ConfigError, match=message):
-        add_adapters(load(tiny["aya"], "aya", "qlora.bnb_4bit_compute_dtype=float16"), config, described)
-
-
 def test_fp16_trains_fp32_adapters(tiny: dict[FamilyName, Path], family: FamilyName) -> None:
     config, described = demo(family, "qlora.bnb_4bit_compute_dtype=float16")
     base = load(tiny[family], family, "qlora.bnb_4bit_compute_dtype=float16")

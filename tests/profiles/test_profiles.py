@@ -294,7 +294,7 @@ def random_config(rng: random.Random, base: Config) -> Config:
     return replace(
         config,
         basic=replace(config.basic, **basic),
-        qlora=replace(config.qlora, load_in_4bit=True),
+        qlora=replace(config.qlora, load_in_4bit=True, bnb_4bit_compute_dtype="bfloat16", hold_dequantized=False),
         sft=replace(config.sft, **sft, eval_steps=1),
         data=replace(config.data, dataset_id="x", source="jsonl", path="/d/'"),
     )
@@ -428,6 +428,15 @@ def test_everything_wrong_is_said_at_once(write: Callable[..., str]) -> None:
             "[qlora]\nload_in_4bit = false\nhold_dequantized = true\n",
             "has no effect while qlora.load_in_4bit is false in profiles/mine.toml line 3: nothing is quantised.",
         ),
+        (
+            "[qlora]\nhold_dequantized = true\n[lora]\nbias = 'all'\n",
+            'keeps no number the same when biases train, which lora.bias = "all" in profiles/mine.toml line 5',
+        ),
+        (
+            "[qlora]\nbnb_4bit_compute_dtype = 'float16'\n[lora]\nadapter_dtype = 'bfloat16'\n",
+            "cannot train in fp16, whose loss scaling needs fp32 weights.",
+        ),
+        ("[qlora]\nbnb_4bit_compute_dtype = 'float16'\n[lora]\nbias = 'lora_only'\n", "cannot train in fp16: biases"),
         ("[data]\npath = 'd'\n", 'in profiles/mine.toml line 3 has no effect while data.source is "hub".'),
         ("[basic]\naya_model_name = '/m/aya'\n", 'State basic.model_source = "folder" and basic.model_path'.lower()),
         ("[data]\ndataset_id = '../x'\n", 'must be a hub id, name or owner/name, not "../x".'),
