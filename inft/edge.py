@@ -86,7 +86,11 @@ def write_json(record: dict[str, object]) -> None:
 def _say(error: InftError, *, as_json: bool) -> int:
     with suppress(OSError):
         # A message about several problems has a line for each.
-        for line in redact(f"error: {error.message}\n  {error.fix}").rstrip().splitlines():
+        for line in (
+            redact(f"error: {error.message}\n  {error.fix if as_json else error.fix_with_details}")
+            .rstrip()
+            .splitlines()
+        ):
             sys.stderr.write(visible(line) + "\n")
         sys.stderr.flush()
         if as_json:

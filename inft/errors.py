@@ -55,15 +55,22 @@ class InftError(Exception):
     Args:
         message: what went wrong and where, in one sentence without a traceback.
         fix: what to do about it, in one sentence.
+        details: lines for a person to go through, for instance the rows that are meant; as a rule there are none.
     """
 
     exit_code = ExitCode.INTERNAL
     kind = "internal"
 
-    def __init__(self, message: str, fix: str) -> None:
-        super().__init__(f"{message} {fix}".strip())
+    def __init__(self, message: str, fix: str, details: str = "") -> None:
+        super().__init__(f"{message} {fix}\n{details}".strip())
         self.message = message
         self.fix = fix
+        self.details = details
+
+    @property
+    def fix_with_details(self) -> str:
+        """What to do, and below it the details."""
+        return f"{self.fix}\n{self.details}".strip()
 
 
 class ConfigError(InftError):

@@ -25,9 +25,13 @@ def hub_home() -> Path:
 
 
 def datasets_cache_dir() -> Path:
-    """Where `datasets` keeps what it prepared, by its own rules: `HF_DATASETS_CACHE`, else beside the hub's cache."""
-    stated = os.environ.get("HF_DATASETS_CACHE")
-    return _expanded(stated) if stated else hub_home() / "datasets"
+    """Where `datasets` keeps what it prepared, by its own rules: `HF_DATASETS_CACHE`, else beside the hub's cache.
+
+    Unlike the hub's client it puts in no variables.
+    """
+    shared = os.environ.get("XDG_CACHE_HOME", os.path.join("~", ".cache"))
+    home = os.environ.get("HF_HOME", os.path.join(shared, "huggingface"))
+    return Path(os.path.expanduser(os.environ.get("HF_DATASETS_CACHE", os.path.join(home, "datasets"))))
 
 
 def cached_snapshot(repo_id: str, revision: str | None, *, kind: str = "model") -> Path | None:

@@ -6,7 +6,9 @@ Only the processor is loaded, and libraries that take seconds to import only onc
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from inft.config import Config
     from inft.forecast.statistics import Statistics
 
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
 REDRAW_S = 0.25
 
 
@@ -32,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The program; whatever goes wrong is a sentence on stderr and an exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     quieten_libraries()
+
+    _end_with_whoever_started_this()
 
     def work() -> None:
         options = _parser().parse_args(arguments)
@@ -46,6 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return exit_code_of(work, as_json="--json" in arguments)
 
 
+def _end_with_whoever_started_this() -> None:
+    """Has the kernel send SIGTERM once that program is gone, however it ended: nobody would see the result."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+
+
 def measure(config: Config, split: str, progress: Progress) -> Statistics:
     """The lengths of a split's rows, which are in the cache from then on if it can be written.
 
@@ -56,10 +68,12 @@ def measure(config: Config, split: str, progress: Progress) -> Statistics:
     from inft.data.cached_lengths import find_lengths
     from inft.data.encoding import EncodingLimits
     from inft.data.munichus import load_rows
+    from inft.forecast.identity import lengths_key
     from inft.models.checkpoint import load_processor, locate_processor
     from inft.models.registry import FAMILIES
 
     root, family = project_root(), FAMILIES[config.family]
+    key_before = lengths_key(config, root, split)
     rows = load_rows(
         config.data,
         root=root,
@@ -76,7 +90,9 @@ def measure(config: Config, split: str, progress: Progress) -> Statistics:
         config,
         root,
         split,
+        rows,
         collator,
+        key_before=key_before,
         on_progress=lambda done, total: progress.say(f"measuring {done:,} of {total:,} rows"),
         on_problem=progress.note,
     ).statistics

@@ -20,8 +20,10 @@ from inft.data.rows import UnusableRow
 from inft.data.skips import SkipLedger
 from inft.errors import ConfigError, DiskError, ExitCode, InftError
 from inft.forecast.architecture import Architecture, read_architecture
+from inft.forecast.identity import lengths_key
 from inft.forecast.lengths import LengthTable
-from inft.forecast.memory import peak_bytes
+from inft.forecast.memory import heaviness
+from inft.forecast.statistics import Statistics, check_usable
 from inft.models.adapters import TrainableTable, add_adapters, trainable_table
 from inft.models.attention import choose_attention
 from inft.models.checkpoint import Checkpoint, load_processor, locate
@@ -90,6 +92,7 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
     set_seed(config.basic.seed)
     report.state("loading")
 
+    key_before = lengths_key(config, root, config.data.split)
     rows = select(config, report, root, config.data.split)
     held_out = select(config, report, root, config.data.eval_split) if config.data.eval_split else None
     fingerprints = {use: fingerprint(chosen) for use, chosen in (("train", rows), ("evaluation", held_out)) if chosen}
@@ -99,7 +102,9 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
     collator = build_collator(config, family, checkpoint, rows)
     evaluation = build_collator(config, family, checkpoint, held_out) if held_out is not None else None
     check_supervision(collator)
-    lengths = measure(config, collator, report, root)
+    lengths = measure(config, rows, collator, report, root, key_before=key_before)
+    tell_unusable(lengths.statistics, report)
+    check_usable(lengths.statistics)
     architecture = read_architecture(config.family, checkpoint.model)
     fitted = settle(run, config, architecture, lengths.statistics.table, machine, report)
     config, plan = fitted.config, fitted.plan
@@ -116,7 +121,7 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
         args=training_arguments(config, output_dir, on_gpu=machine.on_gpu),
         collator=collator,
         lengths=lengths.rows,
-        cost=partial(peak_bytes, config, architecture),
+        cost=partial(heaviness, config, architecture),
         rehearses=start is not None and machine.on_gpu,
         evaluation=evaluation,
         meter=meter,
@@ -245,16 +250,33 @@ def build_collator(config: Config, family: Family, checkpoint: Checkpoint, rows:
     return family.collator(processor, rows, config.data.language_names, EncodingLimits.of(config))
 
 
-def measure(config: Config, collator: CaptionCollator, report: RunReport, root: Path) -> Lengths:
+def measure(
+    config: Config,
+    rows: Selection,
+    collator: CaptionCollator,
+    report: RunReport,
+    root: Path,
+    *,
+    key_before: str | None,
+) -> Lengths:
     """How long the rows trained on are; known from the cache, or measured now."""
     return find_lengths(
         config,
         root,
         config.data.split,
+        rows,
         collator,
+        key_before=key_before,
         on_progress=lambda done, total: report.stage("lengths", done, total, "rows"),
         on_problem=lambda error: announce(report, "disk", f"{error.message} Lengths are measured anew.", "warning"),
     )
+
+
+def tell_unusable(statistics: Statistics, report: RunReport) -> None:
+    """Rows that will be skipped, as far as that is known before a picture is decoded."""
+    skips = statistics.skips
+    if skips.total_skipped and not skips.too_many():
+        announce(report, "rows", f"Measured: {skips.text()}", "warning")
 
 
 def settle(
@@ -277,7 +299,7 @@ def settle(
         fitted = fit(config, architecture, lengths, card)
         enforce_limit(config, card)
     write_plan(run, fitted.record)
-    for notice in () if fitted.plan is None else notices(fitted.plan):
+    for notice in notices(fitted):
         print(notice["message"], notice["fix"], flush=True)
         report.event(notice)
     return fitted
@@ -289,7 +311,7 @@ def first_step(fitted: Fit, machine: Machine, report: RunReport) -> list[Trainer
         return []
     return [
         FirstStep(
-            forecast_bytes=fitted.plan.forecast.peak_bytes,
+            forecast_bytes=fitted.plan.forecast.training_bytes,
             state_bytes=fitted.state_bytes,
             hold=lambda size: torch.empty(size, dtype=torch.uint8, device=machine.device),
             peak=torch.cuda.max_memory_allocated,

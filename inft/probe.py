@@ -1,4 +1,6 @@
-"""Tries out what a run computes with, on the device that it would use: `python -P -m inft.probe`.
+"""Tries out what a run computes with, on the device that it would use: `python -P -m inft.probe [--gpu]`.
+
+With `--gpu` it has to be a GPU.
 
 Prints one line of JSON. `inft-tui doctor --deep` runs it with a time limit, since a broken driver may hang or crash it.
 """
@@ -9,7 +11,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 SIZE = 1024
@@ -22,6 +24,10 @@ TOLERANCE_4BIT = 0.2
 """NF4 tells 16 values apart; the mean error of a product of random weights is near a tenth of its spread."""
 
 
+NO_CUDA_FIX = "Install a CUDA build of torch (pip install torch --index-url https://download.pytorch.org/whl/cu126)."
+NO_START_FIX = "Load the kernel's module nvidia_uvm (modprobe nvidia_uvm), which CUDA needs and nvidia-smi does not."
+
+
 @dataclass(frozen=True)
 class Trial:
     """One thing that was tried.
@@ -30,14 +36,16 @@ class Trial:
         name: what.
         passed: whether the result is finite and about right.
         message: that in one sentence, with how long it took.
+        fix: what to do, where that is known.
     """
 
     name: str
     passed: bool
     message: str
+    fix: str = ""
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """The program; a library that fails to load is for whoever reads stderr and the exit code."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     os.environ["CUDA_VISIBLE_DEVICES"] = "0" if visible is None else visible.split(",")[0]  # the one that a run uses
@@ -47,10 +55,25 @@ def main() -> int:
     device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
     where = torch.cuda.get_device_name(0) if device.type == "cuda" else "the CPU"
     took = time.perf_counter() - began
-    loaded = Trial("torch", True, f"torch {torch.__version__} sees {where}, after {took:.1f} s.")
-    trials = [loaded, *(_tried(name, trial) for name, trial in _trials(device))]
+    if device.type == "cpu" and "--gpu" in arguments:
+        fix = NO_CUDA_FIX if torch.version.cuda is None else NO_START_FIX
+        seen = Trial("torch", False, f"torch {torch.__version__} sees no GPU{_why_no_gpu()}.", fix)
+    else:
+        seen = Trial("torch", True, f"torch {torch.__version__} sees {where}, after {took:.1f} s.")
+    trials = [seen, *(_tried(name, trial) for name, trial in _trials(device))]
     sys.stdout.write(json.dumps([asdict(trial) for trial in trials]) + "\n")
     return 0
+
+
+def _why_no_gpu() -> str:
+    """What torch says of it."""
+    import torch
+
+    try:
+        torch.cuda.init()
+    except (AssertionError, RuntimeError) as error:
+        return f": {_first_line(error)}"
+    return ""
 
 
 def _trials(device: object) -> Iterator[tuple[str, Callable[[], tuple[bool, str]]]]:
@@ -85,8 +108,8 @@ def _trials(device: object) -> Iterator[tuple[str, Callable[[], tuple[bool, str]
             results.append((output.detach().float(), own.grad.float()))
         errors = [float((a - b).norm() / b.norm()) for a, b in zip(*results, strict=True)]
         words = (
-            f"a 4-bit layer of bitsandbytes {bnb.__version__} is {errors[0]:.0%} off the 16-bit one forward, "
-            f"{errors[1]:.0%} backward"
+            f"a 4-bit layer of bitsandbytes {bnb.__version__} is {100 * errors[0]:.0f} % off the 16-bit one "
+            f"forward and {100 * errors[1]:.0f} % backward, as 4 bits are ({100 * TOLERANCE_4BIT:.0f} % are allowed)"
         )
         return all(error <= TOLERANCE_4BIT for error in errors), words
 
@@ -99,10 +122,13 @@ def _tried(name: str, trial: Callable[[], tuple[bool, str]]) -> Trial:
     try:
         passed, words = trial()
     except Exception as error:  # noqa: BLE001 - the process's edge: whatever a driver or a library raises is the result
-        first = (str(error).strip().splitlines() or ["no message"])[0]
-        return Trial(name, False, f"It failed: {type(error).__name__}: {first.rstrip('.')}.")
+        return Trial(name, False, f"It failed: {type(error).__name__}: {_first_line(error)}.")
     return Trial(name, passed, f"{words[:1].upper()}{words[1:]}, in {time.perf_counter() - began:.2f} s.")
 
 
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or ["no message"])[0].rstrip(".")
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -163,7 +163,7 @@ def _record_failure(report: RunReport, error: Exception, run: RunDirectory) -> E
     report.make_room()
     # The status comes last: whoever follows the run reads no further once that says that it is over.
     with suppress(DiskError):
-        report.event(events.alert(level="error", kind=cause.kind, message=cause.message, fix=cause.fix))
+        report.event(events.alert(level="error", kind=cause.kind, message=cause.message, fix=cause.fix_with_details))
         report.event(events.train_end(state="failed", global_step=report.step))
     with suppress(DiskError):
         report.failed(cause, lines[-LINES:] if unexplained else ())

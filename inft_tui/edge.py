@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from inft.errors import ExitCode, InftError
 from inft.runs.redact import redact
 from inft.runs.visible import visible
+from inft_tui.paragraphs import indented
 from inft_tui.terminal import err, out_json, silence_stdout
 
 CRASH_LOG = "inft-tui-crash.log"
@@ -24,7 +26,8 @@ def exit_code_of(command: Callable[[], int], *, as_json: bool = False) -> int:
     try:
         return command()
     except InftError as error:
-        report(error.kind, error.message, error.fix, as_json=as_json)
+        fix = error.fix if as_json else error.fix_with_details
+        report(error.kind, error.message, fix, as_json=as_json)
         return error.exit_code
     except KeyboardInterrupt:
         err("Stopped.")
@@ -50,7 +53,8 @@ def report(kind: str, message: str, fix: str, *, as_json: bool) -> None:
     """
     # A message about several problems has a line for each.
     for line in redact(f"error: {message}\n  {fix}").rstrip().split("\n"):
-        err(visible(line))
+        for part in indented(visible(line), sys.stderr):
+            err(part)
     if as_json:
         # Only an error needs these 20 ms.
         import msgspec

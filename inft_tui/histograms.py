@@ -48,10 +48,12 @@ class Bin:
 
 
 def bins(counts: Mapping[int, int], most: int) -> list[Bin]:
-    """At most `most` bins of one width, a round number, without a gap.
+    """At most `most` bins of one width, a round number, without a gap; empty neighbours are one, and none goes beyond.
 
     >>> [(one.label, one.rows) for one in bins({1: 2, 2: 1, 13: 4}, 3)]
-    [('0-4', 3), ('5-9', 0), ('10-14', 4)]
+    [('0-4', 3), ('5-9', 0), ('10-13', 4)]
+    >>> [(one.label, one.rows) for one in bins({1: 2, 9: 1}, 9)]
+    [('1', 2), ('2-8', 0), ('9', 1)]
     """
     if not counts:
         return []
@@ -61,7 +63,13 @@ def bins(counts: Mapping[int, int], most: int) -> list[Bin]:
     for value, count in counts.items():
         rows[value // width - lowest // width] += count
     start = lowest // width * width
-    return [Bin(start + place * width, start + (place + 1) * width - 1, n) for place, n in enumerate(rows)]
+    found: list[Bin] = []
+    for place, count in enumerate(rows):
+        one = Bin(start + place * width, min(start + (place + 1) * width - 1, highest), count)
+        if found and not one.rows and not found[-1].rows:
+            one = Bin(found.pop().low, one.high, 0)
+        found.append(one)
+    return found
 
 
 def bar(share: float, width: int, glyphs: Glyphs) -> str:

@@ -103,9 +103,19 @@ class _LaidOut:
 
 
 class RowTooLong(UnusableRow):
-    """A row whose picture, instruction and caption alone exceed the limit."""
+    """A row whose picture, instruction and caption alone exceed the limit.
+
+    Attributes:
+        needed: tokens that these take.
+    """
 
     cause = "too_long"
+
+    def __init__(self, place: str, needed: int, max_length: int) -> None:
+        super().__init__(
+            place, f"picture, instruction and caption take {needed} tokens, basic.max_length is {max_length}"
+        )
+        self.needed = needed
 
 
 class RowEncoder:
@@ -259,11 +269,7 @@ class RowEncoder:
         budget = len(self._tokenize(parts.article)) if fitting.tokens > limits.max_length else 0
         while fitting.tokens > limits.max_length:
             if not parts.article:
-                raise RowTooLong(
-                    place,
-                    f"picture, instruction and caption take {fitting.tokens} tokens, "
-                    f"basic.max_length is {limits.max_length}",
-                )
+                raise RowTooLong(place, fitting.tokens, limits.max_length)
             # A shortened article can take a token more in its place than alone, hence the loop.
             budget = max(0, budget - (fitting.tokens - limits.max_length))
             parts = replace(parts, article=self._first_tokens(parts.article, budget))

@@ -6,13 +6,16 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pickle import UnpicklingError
 
 from inft.data.collators import CaptionCollator
+from inft.data.encoding import RowTooLong
 from inft.data.images import upright_size
 from inft.data.rows import UnusableRow
 from inft.data.workers import WorkerContext
 from inft.errors import DataError, InftError
 from inft.forecast.row_lengths import UNKNOWN, RowLengths
+from inft.forecast.statistics import longest_needed
 
 MeasureProgress = Callable[[int, int], None]
 """Called with (rows done, rows in all)."""
@@ -54,7 +57,7 @@ def measure_rows(
     for number in range(len(chunks)):
         together.extend(measured.pop(number))
     if next(together.usable(), None) is None:
-        raise _nothing_usable(collator)
+        raise _nothing_usable(collator, longest_needed(together))
     return together
 
 
@@ -93,7 +96,7 @@ def _by_workers(
                 assert isinstance(ready, Connection)
                 try:
                     number, lengths = ready.recv()
-                except EOFError:
+                except (EOFError, OSError, UnpicklingError):  # killed, it may be in the middle of a word
                     open_ends.remove(ready)
                     continue
                 yield number, lengths
@@ -137,7 +140,7 @@ def _measure(collator: CaptionCollator, codes: dict[str, int], rows: range) -> R
             code = codes.get(row.language, UNKNOWN)
             length = collator.encoder.measure(row, *upright_size(row.image))
         except UnusableRow as error:
-            lengths.add_unusable(error.cause, code)
+            lengths.add_unusable(error.cause, code, error.needed if isinstance(error, RowTooLong) else 0)
             continue
         lengths.add(
             tokens=length.tokens,
@@ -149,7 +152,7 @@ def _measure(collator: CaptionCollator, codes: dict[str, int], rows: range) -> R
     return lengths
 
 
-def _nothing_usable(collator: CaptionCollator) -> DataError:
+def _nothing_usable(collator: CaptionCollator, needed: int) -> DataError:
     try:
         row = collator.corpus[0]
         collator.encoder.measure(row, *upright_size(row.image))
@@ -158,5 +161,5 @@ def _nothing_usable(collator: CaptionCollator) -> DataError:
         reason = str(error)
     return DataError(
         f"None of the {len(collator.corpus):,} rows can be used; the first, {reason}.",
-        "Raise basic.max_length, or mend the pictures.",
+        f"Raise basic.max_length to at least {needed:,}." if needed else "Mend the rows and their pictures.",
     )

@@ -15,6 +15,7 @@ from inft.data.rows import UNKNOWN_LANGUAGE, Corpus, ImageRef, Row, RowFacts, Sc
 from inft.data.skips import SkipLedger, SkipReport
 from inft.data.sources import OpenProgress, open_corpus
 from inft.errors import DataError
+from inft.forecast.pictures import PictureCollector, PictureFiles
 from inft.params import MUNIChusLoadConfig
 
 __all__ = [
@@ -45,11 +46,13 @@ class Selection:
         corpus: all rows.
         indices: numbers in `corpus`, by language and then in the corpus's order.
         report: what was left out.
+        pictures: the files of all rows' pictures, of those left out, too: one that appears brings its row back.
     """
 
     corpus: Corpus
     indices: Sequence[int]
     report: SkipReport
+    pictures: PictureFiles
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -80,8 +83,8 @@ def select_rows(
     """The usable rows of the configured languages, at most `max_rows_per_lang` of each.
 
     A row is skipped, and counted, as `unreadable_row`, `empty_caption`, `empty_article` (with `remove_empty`) or
-    `missing_image`, whichever comes first; white space alone is empty. Rows of other languages are not counted. The
-    draw of a language depends on `config.seed` and the language alone.
+    `missing_image`, whichever comes first; white space alone is empty. Rows of other languages are counted
+    apart. The draw of a language depends on `config.seed` and the language alone.
 
     Args:
         corpus: the rows.
@@ -94,15 +97,17 @@ def select_rows(
     """
     ledger = SkipLedger("of the corpus")
     usable: dict[str, list[int]] = {language: [] for language in sorted(set(config.languages))}
-    others: set[str] = set()
+    pictures = PictureCollector()
     total = len(corpus)
     for index, facts in enumerate(corpus.scan()):
         if on_progress and index % PROGRESS_EVERY_ROWS == 0:
             on_progress(index, total)
         if facts.language is not None and facts.language not in usable:
-            others.add(facts.language)
+            ledger.unlisted(facts.language)
             continue
         ledger.seen()
+        if facts.picture:
+            pictures.add(facts.picture)
         cause = _skip_cause(facts, config.remove_empty)
         if cause is None and facts.language is not None:
             usable[facts.language].append(index)
@@ -111,14 +116,14 @@ def select_rows(
             ledger.record(cause or "unreadable_row", facts.language or UNKNOWN_LANGUAGE, place)
     if on_progress:
         on_progress(total, total)
-    _check_languages(usable, others, ledger.report(), split)
+    _check_languages(usable, ledger.report(), split)
     ledger.check(final=True)
     indices = [
         index
         for language, rows in usable.items()
         for index in _draw(rows, language, config.max_rows_per_lang, config.seed)
     ]
-    return Selection(corpus, tuple(indices), ledger.report(kept=len(indices)))
+    return Selection(corpus, tuple(indices), ledger.report(kept=len(indices)), pictures.done())
 
 
 def _skip_cause(facts: RowFacts, remove_empty: bool) -> str | None:
@@ -142,18 +147,20 @@ def _draw(rows: Sequence[int], language: str, limit: int | None, seed: int) -> l
     return sorted(shuffled[:limit])
 
 
-def _check_languages(usable: dict[str, list[int]], others: set[str], report: SkipReport, split: str) -> None:
+def _check_languages(usable: dict[str, list[int]], report: SkipReport, split: str) -> None:
     empty = [language for language, rows in usable.items() if not rows]
     if not empty:
         return
-    skipped = f"\n{report.text()}" if report.total_skipped else ""
-    there = f" The corpus also has rows in {', '.join(sorted(others)[:20])}." if others else ""
+    skipped = report.text() if report.total_skipped else ""
+    there = f" The corpus has rows in {', '.join(sorted(report.unlisted)[:20])}." if report.unlisted else ""
     if len(empty) == len(usable):
         raise DataError(
             f"The split '{split}' has no usable row.",
-            f"Check data.path, data.columns and data.languages.{there}{skipped}",
+            f"Check data.path, data.columns and data.languages.{there}",
+            skipped,
         )
     raise DataError(
         f"The split '{split}' has no usable row in {', '.join(empty)}.",
-        f"Add rows or take the language out of data.languages.{there}{skipped}",
+        f"Add rows or take the language out of data.languages.{there}",
+        skipped,
     )

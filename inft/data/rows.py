@@ -75,6 +75,7 @@ class RowFacts(NamedTuple):
     Attributes:
         language: None when the row names none.
         problem: why the row cannot be read; empty when it can.
+        picture: the file that its picture is to be in, whether or not it is there; empty when there is no such file.
     """
 
     language: str | None
@@ -82,6 +83,7 @@ class RowFacts(NamedTuple):
     has_content: bool
     has_image: bool
     problem: str = ""
+    picture: str = ""
 
 
 class Corpus(Protocol):

@@ -1,7 +1,7 @@
 """What decides how long the rows are, found in milliseconds: a key that changes when any of it does.
 
 Corpora and processors are told apart by what the file system says of their files (name, size, time of the last change)
-and by the hub's commits. A picture that is replaced by another one under its old name is not noticed.
+and by the hub's commits. Picture files are not among them: `inft.forecast.pictures` has these.
 """
 
 from __future__ import annotations

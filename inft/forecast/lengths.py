@@ -6,7 +6,7 @@ for the heaviest micro-batch: memory grows with the padded length, the tiles and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -150,12 +150,10 @@ def assumed_lengths(family: FamilyName, max_length: int) -> LengthTable:
         max_length: tokens that longer rows are shortened to; where not even the picture, the text around and a
             caption fit, rows are left out, but those of fewest tiles.
     """
-    tiles_of = _AYA_TILES if family == "aya" else _LLAMA_TILES
-    picture: Callable[[int], int] = (lambda tiles: 174 * tiles + 2) if family == "aya" else (lambda tiles: 0)
     shortest, longest = _CAPTION
     classes = []
-    for number, (tiles, share) in enumerate(tiles_of):
-        fixed = picture(tiles) + _AROUND
+    for number, (tiles, share) in enumerate(_tile_shares(family)):
+        fixed = _without_article(family, tiles)
         if number and fixed + shortest > max_length:
             break
         rows = round(share * _ROWS)
@@ -174,6 +172,31 @@ def assumed_lengths(family: FamilyName, max_length: int) -> LengthTable:
             )
         )
     return LengthTable(tuple(classes), measured=False)
+
+
+def assumed_skipped_percent(family: FamilyName, max_length: int) -> float:
+    """Percent of the rows of `assumed_lengths` that do not fit even without their article, 0 to 100.
+
+    A run would skip them: picture, text around and caption are never shortened. Captions of every length between the
+    shortest and the longest are taken as equally likely.
+    """
+    shortest, longest = _CAPTION
+    captions = range(shortest, longest + 1)
+    skipped = 0.0
+    for tiles, share in _tile_shares(family):
+        fixed = _without_article(family, tiles)
+        skipped += share * sum(fixed + caption > max_length for caption in captions) / len(captions)
+    return 100 * skipped
+
+
+def _tile_shares(family: FamilyName) -> tuple[tuple[int, float], ...]:
+    """(tiles, share of the rows), ascending in tiles."""
+    return _AYA_TILES if family == "aya" else _LLAMA_TILES
+
+
+def _without_article(family: FamilyName, tiles: int) -> int:
+    """Tokens of a row that has neither article nor caption."""
+    return _AROUND + (174 * tiles + 2 if family == "aya" else 0)
 
 
 def _scales() -> list[float]:

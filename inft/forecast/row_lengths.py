@@ -26,7 +26,7 @@ class RowLengths:
     """What the rows of a selection take, in its order; a row that cannot be used takes nothing.
 
     Attributes:
-        tokens: the picture's included.
+        tokens: the picture's included; of a row that is too long, those that it would take without its article.
         tiles: of the picture.
         supervised: tokens.
         cut: characters of the article that the model is not shown.
@@ -54,16 +54,20 @@ class RowLengths:
         for column, value in zip(self.columns, (tokens, tiles, supervised, cut, language, 0), strict=True):
             column.append(value)
 
-    def add_unusable(self, cause: str, language: int) -> None:
-        """One more row that cannot."""
+    def add_unusable(self, cause: str, language: int, tokens: int = 0) -> None:
+        """One more row that cannot; `tokens` as above."""
         code = CAUSES.index(cause if cause in CAUSES else "unusable_row")
-        for column, value in zip(self.columns, (0, 0, 0, 0, language, code), strict=True):
+        for column, value in zip(self.columns, (tokens, 0, 0, 0, language, code), strict=True):
             column.append(value)
 
     def extend(self, other: RowLengths) -> None:
         """Further rows."""
         for column, more in zip(self.columns, other.columns, strict=True):
             column.extend(more)
+
+    def unusable(self) -> Iterator[tuple[int, str]]:
+        """(number, cause) of the rows that cannot be used."""
+        return ((row, CAUSES[cause]) for row, cause in enumerate(self.cause) if cause)
 
     def usable(self) -> Iterator[int]:
         """Numbers of the rows that can be used."""

@@ -16,7 +16,18 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from inft.machine.gpus import MOST_DEGREES, NONE_VISIBLE, Device, Driver, Nvml, load_nvml, visible_gpus, within
+from inft.machine.gpus import (
+    MOST_DEGREES,
+    NONE_VISIBLE,
+    Device,
+    Driver,
+    Hiding,
+    Nvml,
+    load_nvml,
+    visible_gpus,
+    why_none,
+    within,
+)
 
 DriverState: TypeAlias = Literal["answers", "absent", "not_loaded", "mismatch", "error", "silent"]
 """absent: there is no library of NVIDIA's; not_loaded: the kernel has no driver; mismatch: library and kernel are of
@@ -98,7 +109,8 @@ class Cards:
         cuda_version: the newest CUDA that the driver knows, (major, minor).
         on_machine: how many cards the driver knows here; a container may have been given some of the machine's only.
         usable: those that CUDA_VISIBLE_DEVICES leaves; a run uses the first.
-        visible: CUDA_VISIBLE_DEVICES; None = not set.
+        visible: CUDA_VISIBLE_DEVICES, as it can be shown; None = not set.
+        hiding: why that leaves none of the cards; None = it leaves some, or there are none.
     """
 
     state: DriverState
@@ -108,6 +120,7 @@ class Cards:
     on_machine: int = 0
     usable: tuple[Card, ...] = ()
     visible: str | None = None
+    hiding: Hiding | None = None
 
     @property
     def chosen(self) -> Card | None:
@@ -126,8 +139,13 @@ def look(visible: str | None, load: Callable[[], Nvml] = load_nvml) -> Cards:
     try:
         nvml.nvmlInit()
     except nvml.NVMLError as error:
-        return Cards(_why(error, nvml), _words(error), visible=visible)
+        return Cards(_why(error, nvml), _words(error), visible=shown(visible))
     return _Look(nvml).cards(visible)
+
+
+def shown(visible: str | None) -> str | None:
+    r"""A variable of the environment as JSON can hold it: bytes that are no text become `\udc..`."""
+    return None if visible is None else visible.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class _Look(Driver):
@@ -149,7 +167,8 @@ class _Look(Driver):
                 self._card(devices[choice], choice) if isinstance(choice, int) else self._named_part(choice)
                 for choice in chosen
             ),
-            visible=visible,
+            visible=shown(visible),
+            hiding=None if visible is None or chosen or not count else why_none(visible, uuids),
         )
 
     def _cuda_version(self) -> tuple[int, int] | None:
@@ -176,7 +195,7 @@ class _Look(Driver):
     def _named_part(self, uuid: str) -> Card:
         part = self._ask(self._nvml.nvmlDeviceGetHandleByUUID, uuid)
         whole = self._ask_of(part, self._nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle)
-        return self._read(part, part if whole is None else whole, None, uuid)
+        return self._read(part, part if whole is None else whole, None, shown(uuid))
 
     def _read(self, device: Device | None, whole: Device | None, index: int | None, uuid: str | None = None) -> Card:
         """Memory and programs of `device`; what belongs to the chip of `whole`, the card that it is a part of."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Literal, Protocol, TypeAlias, TypeVar
 
 from inft.machine.units import GIB
 
@@ -21,6 +21,9 @@ _MOST_MHZ = 20_000.0
 
 NONE_VISIBLE = ("", "-1")
 """Values of CUDA_VISIBLE_DEVICES that hide every GPU."""
+
+Hiding: TypeAlias = Literal["asked", "unknown", "twice"]
+"""Why CUDA_VISIBLE_DEVICES leaves no GPU: it was asked to, its first entry names none, or one is named twice."""
 
 Device: TypeAlias = object
 """A GPU, or a part of one, as the driver knows it."""
@@ -161,7 +164,7 @@ class GpuMeter:
 
 
 class Driver:
-    """Asks `nvml`; where that raises its error, or has a name that is no text, the answer is None."""
+    """Asks `nvml`; where that raises its error, or has or is given a name that is no text, the answer is None."""
 
     def __init__(self, nvml: Nvml) -> None:
         self._nvml = nvml
@@ -169,7 +172,7 @@ class Driver:
     def _ask(self, question: Callable[..., T], *arguments: object) -> T | None:
         try:
             return question(*arguments)
-        except (self._nvml.NVMLError, UnicodeDecodeError):
+        except (self._nvml.NVMLError, UnicodeError):
             return None
 
     def _ask_of(self, device: Device | None, question: Callable[..., T], *arguments: object) -> T | None:
@@ -249,6 +252,18 @@ def visible_gpus(visible: str | None, uuids: Sequence[str | None]) -> list[int |
             return []
         chosen.append(found)
     return chosen
+
+
+def why_none(visible: str, uuids: Sequence[str | None]) -> Hiding:
+    """Why `visible_gpus` gives none on a machine that has some.
+
+    >>> why_none("-1", ["GPU-a1"]), why_none("7,0", ["GPU-a1"]), why_none("0,GPU-a", ["GPU-a1"])
+    ('asked', 'unknown', 'twice')
+    """
+    first = visible.split(",")[0].strip()
+    if first in NONE_VISIBLE:
+        return "asked"
+    return "unknown" if _meant(first, uuids) is None else "twice"
 
 
 def _meant(entry: str, uuids: Sequence[str | None]) -> int | str | None:

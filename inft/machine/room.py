@@ -5,6 +5,7 @@ A figure is None where a container hides it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -93,6 +94,8 @@ def look_at_disk(folder: Path) -> Disk | None:
         problem = ""
         if not existing.is_dir():
             problem = f"{existing} is no folder"
+        elif not facts.f_blocks and status.st_dev in _kernels_own():
+            problem = f"{existing} belongs to the kernel, and no folder can be made there"
         elif facts.f_flag & os.ST_RDONLY:
             problem = f"{existing} is on a read-only disk"
         elif not os.access(existing, os.W_OK | os.X_OK):
@@ -100,6 +103,15 @@ def look_at_disk(folder: Path) -> Disk | None:
         files = facts.f_favail if facts.f_files else None  # some file systems make room for files as they come
         return Disk(status.st_dev, facts.f_bavail * facts.f_frsize, files, problem)
     return None
+
+
+def _kernels_own() -> set[int]:
+    """Devices whose files the kernel makes up, which let a superuser write anything and keep none of it."""
+    found = set()
+    for folder in ("/proc", "/sys"):
+        with contextlib.suppress(OSError):
+            found.add(os.stat(folder).st_dev)
+    return found
 
 
 def _size_of(folder: Path) -> tuple[int | None, int | None]:

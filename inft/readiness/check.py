@@ -49,6 +49,21 @@ def are_red(checks: Sequence[Check]) -> list[Check]:
     return [check for check in checks if check.status == "red"]
 
 
+def one_of_each(checks: Sequence[Check]) -> tuple[Check, ...]:
+    """One light per name: the first of the worst, where the first of that name stood.
+
+    >>> lights = [green("a", "1"), green("b", "2"), red("a", "3", ""), red("a", "4", "")]
+    >>> [check.message for check in one_of_each(lights)]
+    ['3', '2']
+    """
+    worst: dict[str, Check] = {}
+    for check in checks:
+        known = worst.setdefault(check.name, check)
+        if SEVERITY.index(check.status) > SEVERITY.index(known.status):
+            worst[check.name] = check
+    return tuple(worst.values())
+
+
 def listed(names: Sequence[str]) -> str:
     """Names as a sentence lists them.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,20 +13,29 @@ import psutil
 from inft.config import Config
 from inft.errors import ConfigError
 from inft.forecast.architecture import Architecture, find_architecture
+from inft.forecast.layers import total_parameters
+from inft.forecast.lengths import assumed_lengths
+from inft.forecast.statistics import cached_statistics
 from inft.forecast.weights import checkpoint_bytes, results_bytes
-from inft.hub_cache import hub_cache_dir
+from inft.hub_cache import datasets_cache_dir, hub_cache_dir
 from inft.machine.cards import Cards
 from inft.machine.room import look_at_disk, look_at_room
 from inft.project import cache_dir, inside
-from inft.readiness import disk, folders, gpu, host, hub, libraries, outlook
-from inft.readiness.check import Check, red
+from inft.readiness import disk, folders, gpu, host, hub, libraries, options, outlook, rows
+from inft.readiness.check import Check, are_red, one_of_each, red
 from inft.readiness.child import Child
 from inft.readiness.hub_answer import Answer
-from inft.readiness.hub_files import KINDS, Repository, datasets_cache, is_cached, repositories
+from inft.readiness.hub_files import KINDS, Repository, is_cached, repositories
 from inft.readiness.needs import Needs, needs_of
 from inft.runs.directory import logs_folder
 
 CARDS = "inft.machine.cards"
+FULL_SIZE = Needs(gpu=True, dtype="float16", dtype_key="", workers=0, batch_bytes=0)
+"""What any model of full size asks of a GPU; every card computes in fp16."""
+
+_NO_WAY_AROUND = (gpu.DRIVER, gpu.GPU)
+"""Lights that no other value of a profile turns."""
+
 CARDS_LIMIT_S = 4.0
 """A driver that answers at all does so within a second, also while it wakes a card up."""
 
@@ -35,6 +44,9 @@ MOST_TILES = 13
 
 TINY_MODEL_BYTES = 64 << 20
 """A tiny checkpoint with its processor, made in the cache folder."""
+
+PROCESSOR_BYTES = 32 << 20
+"""A processor's files on the hub; the vocabularies of both families take 10 to 20 MB."""
 
 LENGTHS_BYTES = 16 << 20
 """Lengths of the rows, kept in the cache folder: 16 bytes each."""
@@ -47,10 +59,17 @@ class Readiness:
     Attributes:
         checks: in an order that stays the same.
         outlook: what the profile will need of the GPU; None without a profile, or where the model is not known.
+        unasked: names of the checks that had nothing to look at here: of a GPU where there is none, of the hub where
+            nothing comes from there.
+        full_size: whether driver, torch and a GPU are there for a model of full size.
+        expects_gpu: whether torch has to see one.
     """
 
     checks: tuple[Check, ...]
     outlook: outlook.Outlook | None = None
+    unasked: frozenset[str] = frozenset()
+    full_size: bool = True
+    expects_gpu: bool = False
 
 
 def check_all(config: Config | None, root: Path, *, module: str = CARDS) -> Readiness:
@@ -77,20 +96,46 @@ def check_all(config: Config | None, root: Path, *, module: str = CARDS) -> Read
         libraries.judge_libraries(installed),
     ]
     cards = _cards(looking)
-    seen = None if config is None else outlook.outlook(config, root, architecture, cards)
+    statistics = None if config is None else cached_statistics(config, root)
+    seen = None
+    if config is not None:
+        lengths = assumed_lengths(config.family, config.basic.max_length) if statistics is None else statistics.table
+        seen = outlook.outlook(config, architecture, lengths, cards, needs)
     answers = asked()
     checks = [*_gpu_checks(cards, torch, needs), *checks]
-    if config is None:
+    expects_gpu = gpu.is_expected(cards, needs)
+    full_size = not are_red([check for check in _gpu_checks(cards, torch, FULL_SIZE) if check.name in _NO_WAY_AROUND])
+    unasked = set() if cards.chosen is not None else {gpu.BF16, gpu.MEMORY, gpu.HEALTH}
+    if config is None or needs is None:
         checks.append(_judge_disks(_machine_destinations(root)))
-        return Readiness(tuple(checks))
+        return Readiness(tuple(checks), None, _greens(checks, unasked), full_size, expects_gpu)
     checks.append(_judge_disks(list(_destinations(config, root, architecture, answers))))
     checks += _hub_checks(wanted, answers)
+    unasked |= {hub.NAMES[kind] for kind in KINDS} - {hub.NAMES[repository.kind] for repository in wanted}
     checks += folders.local_folders(config, root)
     if problem is not None:
         checks.append(problem)
     checks.append(folders.judge_output_folders(_outputs(config, root)))
-    checks.append(outlook.judge(seen, cards, config))
-    return Readiness(tuple(checks), seen)
+    checks += options.judge_options(config, cards)
+    checks.append(rows.judge_rows(config, statistics))
+    checks.append(outlook.judge(seen, cards, config, needs))
+    return Readiness(one_of_each(checks), seen, _greens(checks, unasked), full_size, expects_gpu)
+
+
+def forecast_text(config: Config, root: Path, *, module: str = CARDS) -> str | None:
+    """What a run will do and need, in one line and without asking the hub; None where the model is not known."""
+    looking = _start(module)
+    architecture, _ = _architecture(config, root)
+    needs = needs_of(config, root, _pixels(architecture))
+    statistics = cached_statistics(config, root)
+    lengths = assumed_lengths(config.family, config.basic.max_length) if statistics is None else statistics.table
+    seen = outlook.outlook(config, architecture, lengths, _cards(looking), needs)
+    return None if seen is None else outlook.summary(seen, config)
+
+
+def _greens(checks: Sequence[Check], names: Iterable[str]) -> frozenset[str]:
+    """Those of the names whose checks are all green."""
+    return frozenset(names) - {check.name for check in checks if check.status != "green"}
 
 
 def _ask(repositories: Sequence[Repository]) -> Callable[[], dict[Repository, Answer]]:
@@ -142,7 +187,7 @@ def _pixels(architecture: Architecture | None) -> int:
 
 def _gpu_checks(cards: Cards, torch: libraries.TorchBuild | None, needs: Needs | None) -> Iterator[Check]:
     yield gpu.judge_driver(cards, torch, needs)
-    yield gpu.judge_gpu(cards, needs, os.environ.get("CUDA_DEVICE_ORDER"))
+    yield gpu.judge_gpu(cards, torch, needs, os.environ.get("CUDA_DEVICE_ORDER"))
     yield gpu.judge_bf16(cards, needs)
     holders = () if cards.chosen is None else cards.chosen.holders
     yield gpu.judge_memory(cards, needs, _process_names([holder.pid for holder in holders]))
@@ -169,7 +214,7 @@ def _judge_disks(destinations: Sequence[disk.Destination]) -> Check:
 def _machine_destinations(root: Path) -> list[disk.Destination]:
     return [
         disk.Destination("project", root, None),
-        disk.Destination("cache", cache_dir(), None),
+        disk.Destination("cache of inft-tui", cache_dir(), None),
         disk.Destination("hub cache", hub_cache_dir(), None),
     ]
 
@@ -186,13 +231,25 @@ def _destinations(
     yield disk.Destination("final adapters", best, None if results is None else 2 * results)
     yield disk.Destination("run's logs", logs_folder(config), disk.LOGS_BYTES)
     made = TINY_MODEL_BYTES if config.basic.model_source == "tiny" else 0
-    yield disk.Destination("cache", cache_dir(), made + LENGTHS_BYTES)
-    if answers:
-        yield disk.Destination("downloads", hub_cache_dir(), sum(answer.need_bytes or 0 for answer in answers.values()))
-    prepared = [answer.need_bytes or 0 for repository, answer in answers.items() if repository.kind == "dataset"]
-    if prepared:
+    yield disk.Destination("cache of inft-tui", cache_dir(), made + LENGTHS_BYTES)
+    fetched = [(repository, answer.need_bytes) for repository, answer in answers.items()]
+    if fetched:
+        nominal = [_nominal_bytes(repository, architecture) if need is None else need for repository, need in fetched]
+        unknown = "the dataset" if any(size is None for size in nominal) else ""
+        yield disk.Destination("downloads", hub_cache_dir(), sum(size or 0 for size in nominal), unknown)
+    datasets = [need for repository, need in fetched if repository.kind == "dataset"]
+    if datasets:
         # `datasets` writes an Arrow copy of every file; pictures, which are nearly all of it, stay as they are.
-        yield disk.Destination("prepared dataset", datasets_cache(), sum(prepared))
+        unknown = "the prepared dataset" if None in datasets else ""
+        yield disk.Destination("prepared dataset", datasets_cache_dir(), sum(need or 0 for need in datasets), unknown)
+
+
+def _nominal_bytes(repository: Repository, architecture: Architecture | None) -> int | None:
+    """What the hub has of a model where it does not say so: two bytes a parameter, and the processor's files."""
+    if repository.kind == "dataset" or architecture is None:
+        return None
+    weights = 2 * total_parameters(architecture) if repository.weights else 0
+    return weights + PROCESSOR_BYTES
 
 
 def _sizes(config: Config, architecture: Architecture | None) -> tuple[int | None, int | None]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from inft.runs.launch import PACKAGES, search_path
+from inft.runs.launch import own_path
 
 
 @dataclass(frozen=True)
@@ -35,25 +36,26 @@ class Outcome:
 
 
 class Child:
-    """A started program: `python -P -m module`.
+    """A started program: `python -P -m module arguments`.
 
     Args:
         module: the program.
+        arguments: of its command line.
         environment: what it finds besides ours.
 
     Raises:
         OSError: no process can be started.
     """
 
-    def __init__(self, module: str, environment: Mapping[str, str] | None = None) -> None:
-        inherited = [os.path.abspath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-        path = os.pathsep.join(dict.fromkeys([*search_path(PACKAGES), *inherited]))
+    def __init__(
+        self, module: str, arguments: Sequence[str] = (), *, environment: Mapping[str, str] | None = None
+    ) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", module],
+            [sys.executable, "-P", "-m", module, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, **(environment or {}), "PYTHONPATH": path},
+            env={**os.environ, **(environment or {}), **own_path()},
             start_new_session=True,
         )
         self._began = time.monotonic()
@@ -61,16 +63,26 @@ class Child:
     def outcome(self, limit_s: float) -> Outcome:
         """How it ends, at the latest `limit_s` after its start; then it is killed and left to the kernel.
 
-        A process that a driver holds does not die of being killed, so it is not waited for.
+        A process that a driver holds does not die of being killed, so it is not waited for. Ctrl-C, which does not
+        reach its session, ends it as well.
         """
         left_s = max(0.0, self._began + limit_s - time.monotonic())
         try:
             stdout, stderr = self._process.communicate(timeout=left_s)
         except subprocess.TimeoutExpired as expired:
-            self._process.kill()
+            self._kill()
             for stream in (self._process.stdout, self._process.stderr):
                 if stream is not None:
                     with contextlib.suppress(OSError):
                         stream.close()
             return Outcome(None, expired.stdout or b"", expired.stderr or b"")
+        except BaseException:
+            self._kill()
+            raise
         return Outcome(self._process.returncode, stdout, stderr)
+
+    def _kill(self) -> None:
+        """With whatever it has started."""
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)

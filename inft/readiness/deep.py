@@ -22,17 +22,19 @@ class _Trial(msgspec.Struct):
     name: str
     passed: bool
     message: str
+    fix: str = ""
 
 
-def probe(module: str = PROBE, limit_s: float = LIMIT_S) -> list[Check]:
+def probe(module: str = PROBE, limit_s: float = LIMIT_S, *, expects_gpu: bool) -> list[Check]:
     """A check for each thing that was tried; one red one where the trial itself came to nothing.
 
     Args:
         module: the program.
         limit_s: how long it may take.
+        expects_gpu: whether torch has to see a GPU.
     """
     try:
-        outcome = Child(module).outcome(limit_s)
+        outcome = Child(module, ["--gpu"] if expects_gpu else []).outcome(limit_s)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         return [red(NAME, f"The probe could not be started: {reason}.", "Free memory or end other processes.")]
@@ -55,7 +57,7 @@ def judge_probe(outcome: Outcome, limit_s: float) -> list[Check]:
     return [
         green(f"{NAME}: {trial.name}", trial.message)
         if trial.passed
-        else red(f"{NAME}: {trial.name}", trial.message, _FIX)
+        else red(f"{NAME}: {trial.name}", trial.message, trial.fix or _FIX)
         for trial in trials
     ]
 

@@ -29,11 +29,13 @@ class Destination:
         words: what goes there, for a sentence.
         folder: where; it need not exist.
         need_bytes: how much goes there at the most; None = not known.
+        unknown: what else goes there, of a size that nobody here knows; empty = nothing.
     """
 
     words: str
     folder: Path
     need_bytes: int | None
+    unknown: str = ""
 
 
 def judge_disks(destinations: Sequence[Destination], disks: Mapping[Path, Disk | None]) -> Check:
@@ -54,22 +56,37 @@ def judge_disks(destinations: Sequence[Destination], disks: Mapping[Path, Disk |
     told: list[str] = []
     for disk, sharing in _by_disk(destinations, disks):
         need = sum(destination.need_bytes or 0 for destination in sharing)
-        names = listed([destination.words for destination in sharing])
-        words = f"{size(disk.free_bytes)} are free for {names}"
-        if need:
-            words += f", which take up to {size(need)}"
+        unknown = list(dict.fromkeys(destination.unknown for destination in sharing if destination.unknown))
+        words = f"{size(disk.free_bytes)} free for {_parts(sharing, need)}"
         place = sharing[0].folder
         fix = f"Free space on the disk of {place}, or name folders on another one."
         if disk.free_files is not None and disk.free_files < _LEAST_FILES:
             return red(NAME, f"The disk of {place} takes only {disk.free_files} files more.", "Delete files there.")
         if disk.free_bytes < need:
             return red(NAME, f"Only {words}.", fix)
+        if unknown:
+            words += f", and for {listed(unknown)}, whose size only the hub knows"
         if disk.free_bytes - need < _LEAST_LEFT_BYTES:
             tight.append(amber(NAME, f"{words}, so that little is left.", fix))
+        elif unknown:
+            tight.append(amber(NAME, f"{words}.", f"See that the disk of {place} has room for that, too."))
         told.append(words)
     if tight:
         return tight[0]
     return green(NAME, f"{'; '.join(told)}." if told else "The disks do not say how much is free.")
+
+
+def _parts(sharing: Sequence[Destination], need: int) -> str:
+    """What goes to one disk, each with its size where that is known, and all of it together."""
+    parts = [
+        one.words if one.need_bytes is None else f"{one.words} ({size(one.need_bytes)})"
+        for one in sharing
+        if one.need_bytes != 0
+    ]
+    known = [one for one in sharing if one.need_bytes]
+    if len(known) < 2:
+        return listed(parts)
+    return f"{size(need)} at the most: {listed(parts)}"
 
 
 def _by_disk(

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from inft.config import Config
 from inft.project import inside
-from inft.readiness.check import Check, amber, green, red
+from inft.readiness.check import Check, green, red
+from inft.readiness.corpus import judge_corpus
 from inft.runs.locks import lock_file, read_holder
 
-MODEL, DATA, OUTPUT = "local model", "local data", "output folders"
+MODEL, OUTPUT = "local model", "output folders"
 
 
 def judge_model_folder(folder: Path) -> Check:
@@ -28,26 +29,12 @@ def judge_model_folder(folder: Path) -> Check:
     return green(MODEL, f"{folder} holds a checkpoint.")
 
 
-def judge_data_folder(folder: Path) -> Check:
-    """Whether there is anything there; its rows are looked at by a run."""
-    if not os.path.isdir(folder):
-        return red(DATA, f"There is no folder {folder} (data.path).", "Correct data.path, or mount its disk.")
-    if not any(folder.iterdir()):
-        return red(DATA, f"{folder} (data.path) is empty.", "Correct data.path, or mount its disk.")
-    return green(DATA, f"{folder} is there.")
-
-
 def local_folders(config: Config, root: Path) -> Iterator[Check]:
     """A check for each local folder that the profile reads."""
     if config.basic.model_source == "folder":
         yield judge_model_folder(inside(root, str(config.basic.model_path), "basic.model_path"))
     if config.data.path is not None:
-        folder = inside(root, config.data.path, "data.path")
-        try:
-            yield judge_data_folder(folder)
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            yield red(DATA, f"{folder} (data.path) cannot be read: {reason}.", "Correct its permissions.")
+        yield judge_corpus(config, inside(root, config.data.path, "data.path"))
 
 
 def judge_output_folders(folders: list[Path]) -> Check:
@@ -61,7 +48,7 @@ def judge_output_folders(folders: list[Path]) -> Check:
         fix = "Wait until it has ended, or name another folder."
         if holder is not None:
             fix = f"Stop it with `inft-tui stop {holder.run_id}`, wait until it has ended, or name another folder."
-        return amber(OUTPUT, f"{who[:1].upper()}{who[1:]} writes to {folder}, and a second one would be refused.", fix)
+        return red(OUTPUT, f"{who[:1].upper()}{who[1:]} writes to {folder}, and a second one is refused.", fix)
     return green(OUTPUT, "No other run writes to this profile's folders.")
 
 

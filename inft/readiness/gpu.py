@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from inft.machine.cards import Card, Cards, Holder
 from inft.readiness.check import Check, amber, green, listed, red
+from inft.readiness.kernels import missing_kernels
 from inft.readiness.libraries import TorchBuild
 from inft.readiness.needs import Needs
 from inft.runs.quantities import size
@@ -79,11 +80,18 @@ def _judge_absent_driver(cards: Cards, needs: Needs | None) -> Check:
     return _red_if(needs, DRIVER, words, fix)
 
 
-def judge_gpu(cards: Cards, needs: Needs | None, order: str | None) -> Check:
-    """Which GPU a run would use.
+def is_expected(cards: Cards, needs: Needs | None) -> bool:
+    """Whether torch should see a GPU here: the driver has one that works, or the profile takes one."""
+    card = cards.chosen
+    return (needs is not None and needs.gpu) or (card is not None and not card.lost and not card.divided)
+
+
+def judge_gpu(cards: Cards, torch: TorchBuild | None, needs: Needs | None, order: str | None) -> Check:
+    """Which GPU a run would use, and whether the installed torch computes on it.
 
     Args:
         cards: what was found.
+        torch: the installed torch; None = not known.
         needs: of the profile.
         order: the environment variable CUDA_DEVICE_ORDER.
     """
@@ -102,7 +110,19 @@ def judge_gpu(cards: Cards, needs: Needs | None, order: str | None) -> Check:
     if card.capability is None:
         return amber(GPU, f"{where} does not say what it is.", "See what nvidia-smi says of it; `--deep` tries it out.")
     words = f"{where}, compute capability {_dotted(card.capability)}"
-    names = {other.name for other in cards.usable}
+    missing = None if torch is None else missing_kernels(card.capability, torch)
+    if missing is not None:
+        # Also a small model would be trained on this GPU, and fail at the first kernel.
+        light = amber if needs is None else red
+        return light(GPU, f"{words}, and {missing[0]}.", missing[1])
+    lost = [_place(other) for other in cards.usable if other.lost]
+    if lost:
+        return amber(
+            GPU,
+            f"{words}; but {listed(lost)} {'has' if len(lost) == 1 else 'have'} fallen off the bus.",
+            "Reboot the machine; until then name the others in CUDA_VISIBLE_DEVICES, since CUDA may not start at all.",
+        )
+    names = {other.name for other in cards.usable} - {None}
     if len(names) > 1 and order != "PCI_BUS_ID" and not card.is_part and not (cards.visible or "").startswith("GPU-"):
         return amber(
             GPU,
@@ -123,9 +143,24 @@ def _judge_no_gpu(cards: Cards, needs: Needs | None) -> Check:
         words = "The driver knows no GPU here."
         fix = "Give the container one (docker run --gpus all), or see whether the system sees the card (lspci)."
     else:
-        words = f"CUDA_VISIBLE_DEVICES={cards.visible or ''} hides all {_count(cards.on_machine)} of this machine."
-        fix = "Unset it, or name one, as in CUDA_VISIBLE_DEVICES=0."
+        words, fix = _hidden(cards)
     return _red_if(needs, GPU, words, fix)
+
+
+def _hidden(cards: Cards) -> tuple[str, str]:
+    """Why CUDA_VISIBLE_DEVICES leaves none of the cards, and what to do."""
+    stated = f"CUDA_VISIBLE_DEVICES={cards.visible or ''}"
+    fix = "Unset it, or name one, as in CUDA_VISIBLE_DEVICES=0."
+    match cards.hiding:
+        case "unknown":
+            first = (cards.visible or "").split(",")[0].strip()
+            last = cards.on_machine - 1
+            numbers = "the only one here is 0" if last == 0 else f"they are numbered from 0 to {last} here"
+            return f"{stated} leaves no GPU, since {first!r} names none; {numbers}.", fix
+        case "twice":
+            return f"{stated} leaves no GPU, since it names one twice.", "Name each once, or unset it."
+        case _:
+            return f"{stated} hides all {_count(cards.on_machine)} of this machine.", fix
 
 
 def judge_bf16(cards: Cards, needs: Needs | None) -> Check:
@@ -220,11 +255,16 @@ def _which(cards: Cards) -> str:
     name = card.name or "a GPU without a name"
     if cards.on_machine <= 1 and not card.is_part:
         return name
-    number = f"GPU {card.index}" if card.index is not None else "a part of a GPU"
+    number = _place(card)
     if cards.visible is not None:
         stated = f"CUDA_VISIBLE_DEVICES={cards.visible}"
         return f"{name}: {number}, the first that {stated} leaves of {_count(cards.on_machine)}"
     return f"{name}: {number} of {_count(cards.on_machine)}; a run uses one"
+
+
+def _place(card: Card) -> str:
+    """A card that has nothing but its number."""
+    return f"GPU {card.index}" if card.index is not None else "a part of a GPU"
 
 
 def _held(card: Card, names: dict[int, str]) -> str:

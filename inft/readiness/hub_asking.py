@@ -13,14 +13,14 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPException, HTTPMessage
 from pathlib import Path
 from typing import IO, Literal
 
 from inft.hub_cache import hub_home
 from inft.readiness.hub_answer import Answer, State
-from inft.readiness.hub_files import Repository, downloaded_bytes
+from inft.readiness.hub_files import Kind, Repository, downloaded_bytes
 
 REQUEST_S = 3.0
 """How long the hub may be silent; it answers in a tenth of that where it can be reached at all."""
@@ -32,27 +32,64 @@ _MOST_BYTES = 64 << 20
 _TRUE = frozenset({"1", "ON", "YES", "TRUE"})
 
 
-def is_offline() -> bool:
-    """Whether this machine's libraries were told to ask nobody."""
-    stated = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
-    return stated.upper() in _TRUE
+_NO_TOKEN = "HF_HUB_DISABLE_IMPLICIT_TOKEN"
 
 
-def endpoint() -> str:
-    """The hub's address."""
-    return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
+def offline_by(kind: Kind) -> str | None:
+    """The variable of the environment that tells this machine's libraries to ask nobody; None if there is none."""
+    # The hub's client looks at the second one only where the first says nothing at all.
+    name = "HF_HUB_OFFLINE" if os.environ.get("HF_HUB_OFFLINE") else "TRANSFORMERS_OFFLINE"
+    if _is_set(name):
+        return name
+    return "HF_DATASETS_OFFLINE" if kind == "dataset" and _is_set("HF_DATASETS_OFFLINE") else None
 
 
-def token() -> str | None:
-    """The token that the hub's client would send; None if there is none."""
-    stated = os.environ.get("HF_TOKEN") or os.environ.get("HUGGING_FACE_HUB_TOKEN")
-    if not stated:
-        path = Path(os.path.expandvars(os.environ.get("HF_TOKEN_PATH") or str(hub_home() / "token"))).expanduser()
-        try:
-            stated = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            return None
-    return "".join(stated.split("\n")).strip() or None
+def endpoint() -> str | None:
+    """The hub's address; None if HF_ENDPOINT holds what can be none."""
+    stated = (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
+    try:
+        parts = urllib.parse.urlsplit(stated)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return None
+    return stated if usable else None
+
+
+def _is_set(name: str) -> bool:
+    return os.environ.get(name, "").upper() in _TRUE
+
+
+@dataclass(frozen=True)
+class Token:
+    """What this machine would show the hub.
+
+    Attributes:
+        text: as the hub's client would send it; never to be shown.
+        source: the variable of the environment or the file that it is from.
+        broken: whether it has line breaks inside, which the client takes out.
+    """
+
+    text: str
+    source: str
+    broken: bool = False
+
+
+def token() -> Token | None:
+    """The token that this machine has; None if there is none."""
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        stated = os.environ.get(name)
+        if stated:
+            return _token(stated, name)
+    path = Path(os.path.expandvars(os.environ.get("HF_TOKEN_PATH") or str(hub_home() / "token"))).expanduser()
+    try:
+        return _token(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _token(stated: str, source: str) -> Token | None:
+    text = "".join(stated.split("\n")).strip()
+    return Token(text, source, broken="\n" in stated.strip()) if text else None
 
 
 class Questions:
@@ -65,15 +102,19 @@ class Questions:
 
     def __init__(self, repositories: Sequence[Repository], *, request_s: float = REQUEST_S) -> None:
         self._repositories = repositories
-        self._secret = token() if repositories else None
+        found = token() if repositories else None
+        self._withheld = _NO_TOKEN if found is not None and _is_set(_NO_TOKEN) else ""
+        self._token = None if self._withheld else found
         self._request_s = request_s
         self._began = time.monotonic()
         self._access: dict[Repository, _Reply] = {}
         self._listing: dict[Repository, _Reply] = {}
         self._threads: list[threading.Thread] = []
-        if not is_offline():
+        self._endpoint = endpoint()
+        if self._endpoint is not None:
             for repository in repositories:
-                self._begin(repository)
+                if offline_by(repository.kind) is None:
+                    self._begin(repository, self._endpoint)
 
     def answers(self, deadline_s: float = DEADLINE_S) -> dict[Repository, Answer]:
         """The answers, at the latest so long after the questions."""
@@ -81,8 +122,8 @@ class Questions:
             thread.join(max(0.0, self._began + deadline_s - time.monotonic()))
         return {repository: self._answer(repository) for repository in self._repositories}
 
-    def _begin(self, repository: Repository) -> None:
-        api = f"{endpoint()}/api/{repository.kind}s/{repository.repo_id}"
+    def _begin(self, repository: Repository, address: str) -> None:
+        api = f"{address}/api/{repository.kind}s/{repository.repo_id}"
         revision = urllib.parse.quote(repository.revision or "main", safe="")
         for place, url in (
             (self._access, f"{api}/auth-check"),
@@ -94,16 +135,24 @@ class Questions:
             self._threads.append(thread)
 
     def _fetch(self, place: dict[Repository, _Reply], repository: Repository, url: str) -> None:
-        place[repository] = _get(url, self._secret, self._request_s)
+        place[repository] = _get(url, None if self._token is None else self._token.text, self._request_s)
 
     def _answer(self, repository: Repository) -> Answer:
-        has_token = self._secret is not None
-        if not self._threads:
-            return Answer("offline", has_token)
+        has_token = self._token is not None
+        offline = offline_by(repository.kind)
+        if offline is not None:
+            return Answer("offline", has_token, variable=offline)
+        if self._endpoint is None:
+            return Answer("bad_address", has_token, variable="HF_ENDPOINT")
         access, listing = self._access.get(repository), self._listing.get(repository)
         if access is None or listing is None:
             return Answer("timeout", has_token)
-        return _answer(repository, access, listing, has_token=has_token)
+        answer = _answer(repository, access, listing, has_token=has_token)
+        if self._token is not None and (
+            answer.state == "malformed_token" or (answer.state == "bad_token" and self._token.broken)
+        ):
+            return replace(answer, state="malformed_token", token_source=self._token.source)
+        return replace(answer, variable=self._withheld)
 
 
 @dataclass(frozen=True)
@@ -111,7 +160,7 @@ class _Reply:
     """Of one request: a status with what was said along, or why there is none."""
 
     status: int | None
-    failure: Literal["", "timeout", "unreachable", "no_hub", "bad_token"] = ""
+    failure: Literal["", "timeout", "unreachable", "no_hub", "malformed_token"] = ""
     code: str = ""
     words: str = ""
     body: bytes = b""
@@ -136,12 +185,10 @@ class _KeepToTheHost(urllib.request.HTTPRedirectHandler):
 
 
 def _get(url: str, secret: str | None, timeout_s: float) -> _Reply:
-    if not url.startswith(("http://", "https://")):
-        return _Reply(None, "no_hub")  # an HF_ENDPOINT that is no address
     request = urllib.request.Request(url, headers={"User-Agent": "inft-tui", "Accept": "application/json"})
     if secret is not None:
         if not (secret.isascii() and secret.isprintable() and " " not in secret):
-            return _Reply(None, "bad_token")  # http.client would refuse it, and repeat it in its message
+            return _Reply(None, "malformed_token")  # http.client would refuse it, and repeat it in its message
         request.add_unredirected_header("Authorization", f"Bearer {secret}")
     try:
         with urllib.request.build_opener(_KeepToTheHost).open(request, timeout=timeout_s) as reply:

@@ -11,16 +11,14 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from inft.config import Config
-from inft.hub_cache import cached_snapshot, hub_home
+from inft.hub_cache import cached_snapshot, datasets_cache_dir
+from inft.models.checkpoint_files import MODEL_SUFFIXES, PROCESSOR_SUFFIXES, SECOND_COPY
 
 Kind: TypeAlias = Literal["model", "dataset"]
 KINDS: tuple[Kind, ...] = ("model", "dataset")
 
-MODEL_FILES = (".safetensors", ".safetensors.index.json", ".json", ".jinja", ".model", ".txt")
-"""Ends of the names that a run fetches of a model; `inft.models.checkpoint` has the same as patterns."""
-
-PROCESSOR_FILES = (".json", ".jinja", ".model", ".txt")
-LEFT_OUT = ("original/",)
+Part: TypeAlias = Literal["model", "processor", "dataset"]
+"""What a profile takes a repository for."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +41,17 @@ class Repository:
     subsets: tuple[str, ...] = ()
     splits: tuple[str, ...] = ()
 
+    @property
+    def part(self) -> Part:
+        """What it is taken for."""
+        return self.kind if self.kind == "dataset" or self.weights else "processor"
+
     def wants(self, path: str) -> bool:
         """Whether a run fetches the file."""
-        if path.startswith(LEFT_OUT):
+        if path.startswith(SECOND_COPY):
             return False
         if self.kind == "model":
-            return path.endswith(MODEL_FILES if self.weights else PROCESSOR_FILES)
+            return path.endswith(MODEL_SUFFIXES if self.weights else PROCESSOR_SUFFIXES)
         return path.endswith(".parquet") and any(name in path for name in self.splits) and self._of_subsets(path)
 
     def _of_subsets(self, path: str) -> bool:
@@ -92,12 +95,6 @@ def downloaded_bytes(repository: Repository, paths: Sequence[str]) -> int:
     return sum(os.path.getsize(folder / path) for path in paths if os.path.isfile(folder / path))
 
 
-def datasets_cache() -> Path:
-    """Where `datasets` keeps its own copies; by its own rules."""
-    stated = os.environ.get("HF_DATASETS_CACHE")
-    return Path(stated) if stated else hub_home() / "datasets"
-
-
 def _are_weights_whole(folder: Path) -> bool:
     index = folder / "model.safetensors.index.json"
     if not os.path.isfile(index):
@@ -113,7 +110,7 @@ def _are_weights_whole(folder: Path) -> bool:
 def _is_dataset_cached(repository: Repository) -> bool:
     """Whether `datasets` has prepared every split of every subset."""
     owner, _, name = repository.repo_id.rpartition("/")
-    folder = datasets_cache() / (f"{owner}___{_snake(name)}" if owner else _snake(name))
+    folder = datasets_cache_dir() / (f"{owner}___{_snake(name)}" if owner else _snake(name))
     return bool(repository.subsets) and all(
         any(_has_splits(prepared, repository.splits) for prepared in _prepared(folder / subset))
         for subset in repository.subsets

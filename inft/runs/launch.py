@@ -185,9 +185,8 @@ def _environment() -> dict[str, str]:
 
     Relative paths are made absolute, since the child starts in another folder.
     """
-    inherited = [os.path.abspath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     own = {
-        "PYTHONPATH": os.pathsep.join(dict.fromkeys([*search_path(PACKAGES), *inherited])),
+        **own_path(),
         "PYTHONUNBUFFERED": "1",
         "PYTHONIOENCODING": "utf-8:backslashreplace",
         "INFT_HOME": str(project_root()),
@@ -198,6 +197,12 @@ def _environment() -> dict[str, str]:
     others = {key: value for key, value in os.environ.items() if key != ENVIRONMENT}
     allocator = {} if any(name in os.environ for name in ALLOCATOR_VARIABLES) else GROWING_SEGMENTS
     return {**CALM_THREADS, **allocator, **others, **own}
+
+
+def own_path() -> dict[str, str]:
+    """PYTHONPATH for a child with `-P`: our packages, and what it held, its relative paths made absolute."""
+    inherited = [os.path.abspath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    return {"PYTHONPATH": os.pathsep.join(dict.fromkeys([*search_path(PACKAGES), *inherited]))}
 
 
 def search_path(packages: Path) -> list[str]:

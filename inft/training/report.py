@@ -155,7 +155,7 @@ class RunReport:
             error: which.
             tail: the last lines of `console.log`, if the error explains nothing.
         """
-        self._end("failed", error.exit_code, Cause(error.kind, error.message, error.fix, tuple(tail)))
+        self._end("failed", error.exit_code, Cause(error.kind, error.message, error.fix_with_details, tuple(tail)))
 
     def aborted(self, message: str, fix: str) -> None:
         """The run ends this moment; from another thread than the one at work, which writes nothing any more."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import time
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,9 +16,10 @@ import pytest
 from PIL import Image
 
 from inft.data.collators import CaptionCollator
-from inft.data.encoding import IGNORE_INDEX, EncodingLimits
+from inft.data.encoding import IGNORE_INDEX, EncodingLimits, RowTooLong
 from inft.data.images import open_image
 from inft.data.lengths import CHUNK_ROWS, measure_rows
+from inft.data.prompt import LAYOUT_VERSION
 from inft.data.rows import ImageRef, Row, UnreadableRow, UnusableRow
 from inft.errors import ConfigError, DataError
 from inft.forecast.row_lengths import CAUSES, UNKNOWN, RowLengths
@@ -56,7 +59,7 @@ def encoded(made: CaptionCollator) -> RowLengths:
             code = {"en": 0, "si": 1}.get(row.language, UNKNOWN)
             found = made.encoder.encode(row, open_image(row.image))
         except UnusableRow as error:
-            lengths.add_unusable(error.cause, code)
+            lengths.add_unusable(error.cause, code, error.needed if isinstance(error, RowTooLong) else 0)
             continue
         lengths.add(
             tokens=len(found.input_ids),
@@ -276,3 +279,20 @@ def test_workers_end_with_their_parent_and_not_by_what_is_meant_for_it(number: s
     os.waitpid(parent, 0)
     _, alive = psutil.wait_procs(workers, timeout=20)
     assert not alive
+
+
+LAYOUT_CHECKSUMS: dict[int, dict[FamilyName, str]] = {1: {"llama32": "1342ab24", "aya": "f90a4c28"}}
+"""What a few rows of the bundled corpus become, by `LAYOUT_VERSION`."""
+
+
+@pytest.mark.parametrize("family", BOTH)
+def test_another_layout_has_another_version(family: FamilyName) -> None:
+    rows = [demo_rows("train")[number] for number in range(0, 180, 30)]
+    limits = EncodingLimits(max_length=420, article_chars=300, article_tokens=None, include_title=True)
+    made = collator(family, rows, limits)
+    ids = [made.encoder.encode(row, open_image(row.image)).input_ids.tolist() for row in rows]
+    found = f"{zlib.crc32(json.dumps(ids).encode()):08x}"
+    assert found == LAYOUT_CHECKSUMS[LAYOUT_VERSION][family], (
+        "The same rows become other tokens: raise LAYOUT_VERSION, so that lengths measured before are measured again, "
+        "and put the new checksum beside it."
+    )

@@ -71,7 +71,7 @@ def test_rows_are_skipped_by_cause_and_counted_by_language(tmp_path: Path) -> No
         ("empty_caption", "si"): 1,
     }
     text = report.text()
-    assert "empty_caption: 2 (en 1, si 1), for instance en/train.jsonl line 2; si/train.jsonl line 1" in text
+    assert "no caption: 2 (en 1, si 1), for instance en/train.jsonl line 2; si/train.jsonl line 1" in text
     assert "en/train.jsonl line 1 (not JSON" in text
 
 
@@ -87,14 +87,14 @@ def test_exactly_five_percent_pass_and_one_more_stops_with_the_list(tmp_path: Pa
     with pytest.raises(DataError, match="6 of 100 rows of the corpus are unusable, over the 5 %") as caught:
         selected("jsonl", tmp_path, languages=("en",))
     assert caught.value.exit_code == ExitCode.DATA
-    assert "en/train.jsonl line 1; en/train.jsonl line 2" in caught.value.fix
+    assert "en/train.jsonl line 1; en/train.jsonl line 2" in caught.value.details
 
 
 def test_a_split_without_a_usable_row_stops(tmp_path: Path) -> None:
     corpus_with(tmp_path, [record(0, caption="")] * 3, 0)
     with pytest.raises(DataError, match="The split 'train' has no usable row") as caught:
         selected("jsonl", tmp_path, languages=("en",))
-    assert "empty_caption: 3" in caught.value.fix
+    assert "no caption: 3" in caught.value.details
     (tmp_path / "en" / "train.jsonl").write_bytes(b"")
     with pytest.raises(DataError, match="no usable row"):
         selected("jsonl", tmp_path, languages=("en",))
@@ -112,6 +112,8 @@ def test_rows_of_other_languages_are_not_counted(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "train.jsonl", rows)
     selection = selected("jsonl", tmp_path, languages=("en",))
     assert (selection.report.seen, len(selection)) == (5, 5)
+    assert selection.report.unlisted == {"fr": 50}
+    assert "not in data.languages, left out: fr 50" in selection.report.text()
 
 
 def draw(folder: Path, *languages: str, limit: int = 7, seed: int = 42) -> dict[str, list[str]]:

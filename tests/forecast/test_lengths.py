@@ -6,7 +6,8 @@ from time import perf_counter
 
 import pytest
 
-from inft.forecast.lengths import BatchShape, LengthTable, TileClass, assumed_lengths
+from inft.forecast.lengths import BatchShape, LengthTable, TileClass, assumed_lengths, assumed_skipped_percent
+from inft.params import FamilyName
 
 Measured = list[tuple[int, int, int]]
 
@@ -93,6 +94,22 @@ def test_nothing_assumed_is_over_max_length(family: str, max_length: int) -> Non
 
 def test_pictures_that_leave_no_room_are_not_assumed() -> None:
     assert [one.tiles for one in assumed_lengths("aya", 2048).classes] == [3, 7, 9]
+
+
+@pytest.mark.parametrize(
+    ("family", "max_length", "percent"),
+    [
+        ("aya", 4096, 0),
+        ("aya", 13 * 174 + 2 + 110 + 40, 0),
+        ("aya", 13 * 174 + 2 + 110 + 39, 15 / 26),
+        ("aya", 2048, 15),
+        ("aya", 512, 100),
+        ("llama32", 150, 0),
+        ("llama32", 124, 100),
+    ],
+)
+def test_the_share_that_is_assumed_to_be_skipped(family: FamilyName, max_length: int, percent: float) -> None:
+    assert assumed_skipped_percent(family, max_length) == pytest.approx(percent)
 
 
 def test_the_heaviest_of_64_rows_takes_no_time() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import pty
@@ -141,6 +142,7 @@ class Terminal:
         )
         os.close(slave)
         self.output = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a read can end within a character
 
     def read_until(self, text: str, timeout_s: float = 30.0) -> None:
         """Reads on until `text` was printed."""
@@ -175,7 +177,7 @@ class Terminal:
             data = os.read(self._master, 65536)
         except OSError:  # Linux's way to say that the program has let go of the terminal
             return False
-        self.output += data.decode("utf-8", "replace")
+        self.output += self._decoder.decode(data)
         return bool(data)
 
     def vanish(self) -> None:

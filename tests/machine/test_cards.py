@@ -79,6 +79,7 @@ def test_four_cards_of_which_one_may_be_used() -> None:
 @pytest.mark.parametrize("visible", ["", "-1", "7"])
 def test_all_cards_hidden(visible: str) -> None:
     found = seen(FakeCard(), visible=visible)
+    assert found.hiding == ("unknown" if visible == "7" else "asked")
     assert (found.on_machine, found.usable, found.chosen) == (1, (), None)
 
 
@@ -193,3 +194,12 @@ def test_the_program_prints_it_with_nvidias_own_binding(tmp_path: Path) -> None:
     lost, card = found["usable"]
     assert (lost["index"], lost["lost"]) == (0, True)
     assert (card["name"], card["capability"], card["free_bytes"]) == ("NVIDIA H200", [9, 0], 71 * GIB)
+
+
+@pytest.mark.parametrize("visible", [b"0,caf\xe9", b"MIG-\xe9"])
+def test_the_program_prints_what_is_no_text(tmp_path: Path, visible: bytes) -> None:
+    environment = {**os.environb, b"LD_LIBRARY_PATH": bytes(driver.build(tmp_path)), b"CUDA_VISIBLE_DEVICES": visible}
+    program = [sys.executable, "-P", "-m", "inft.machine.cards"]
+    done = subprocess.run(program, env=environment, capture_output=True, check=True)
+    found = json.loads(done.stdout)
+    assert found["visible"] == visible.decode("ascii", "surrogateescape").replace("\udce9", "\\udce9")

@@ -104,3 +104,9 @@ class TestDisk:
         closed.mkdir(mode=0o555)
         done = subprocess.run([sys.executable, "-c", code, closed / "x"], capture_output=True, text=True, check=True)
         assert "may not be" in done.stdout or "permission denied" in done.stdout
+
+
+def test_a_folder_among_the_kernels_own_cannot_be_made() -> None:
+    disk = look_at_disk(Path("/proc/outputs/checkpoints"))
+    assert disk is not None
+    assert disk.problem == "/proc belongs to the kernel, and no folder can be made there"

@@ -10,13 +10,15 @@ import pytest
 
 from inft.config import Config
 from inft.machine.cards import Cards
+from inft.machine.room import Disk
 from inft.profiles import resolve
 from inft.readiness import checks as checks_module
+from inft.readiness import libraries
 from inft.readiness.check import Check
-from inft.readiness.checks import check_all
+from inft.readiness.checks import check_all, forecast_text
 from tests.machine import driver
 from tests.machine.fake_machine import GIB, T4, FakeCard, GpuIsLost
-from tests.readiness.facts import machine
+from tests.readiness.facts import CPU_TORCH, CUDA_TORCH, machine
 
 MACHINE = [
     "driver",
@@ -30,7 +32,7 @@ MACHINE = [
     "libraries",
     "disk",
 ]
-PROFILE = [*MACHINE, "hub model", "hub dataset", "output folders", "forecast"]
+PROFILE = [*MACHINE, "hub model", "hub dataset", "output folders", "rows", "forecast"]
 
 
 @pytest.fixture(autouse=True)
@@ -112,8 +114,8 @@ def test_what_is_too_much_is_told_with_a_way_that_fits(tmp_path: Path, monkeypat
     greedy = ["data.batch_size=16", "sft.gradient_accumulation_steps=1", "sft.gradient_checkpointing=false"]
     check = lights(resolve("llama_adv", greedy).config, tmp_path, module=module)["forecast"]
     assert check.status == "amber"
-    assert "78.0 GiB are free" in check.message
-    assert "--set sft.fit=auto" in check.fix
+    assert "of 78.0 GiB that are free 75.7 may be used (3 % stay free)" in check.message
+    assert check.fix.startswith("Run with --set sft.fit=auto: ")
     assert (
         lights(resolve("llama_adv", [*greedy, "sft.fit=auto"]).config, tmp_path, module=module)["forecast"].status
         == "green"
@@ -126,7 +128,69 @@ def test_where_nothing_fits_only_auto_refuses(tmp_path: Path, monkeypatch: pytes
         config = resolve("aya_adv", [f"sft.fit={fit}", "sft.memory_limit_gib=4"]).config
         check = lights(config, tmp_path, module=module)["forecast"]
         assert check.status == status
-        assert "4.0 GiB are allowed" in check.message
+        assert "of 4.0 GiB that sft.memory_limit_gib allows 3.9 may be used" in check.message
+        assert check.fix.startswith("Free GPU memory or use a larger GPU")
+
+
+def test_without_a_gpu_nothing_is_limited_for_a_small_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = seeing(Cards("absent"), tmp_path, monkeypatch)
+    for fit in ("manual", "auto"):
+        config = resolve("demo_aya", [f"sft.fit={fit}", "sft.memory_limit_gib=0.5"]).config
+        found = check_all(config, tmp_path, module=module)
+        assert found.checks[-1].status == "green"
+        assert "trains on the CPU" in found.checks[-1].message
+        assert found.outlook is not None
+        assert found.outlook.plan is None
+
+
+def test_the_forecast_is_of_what_the_run_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = seeing(machine(FakeCard()), tmp_path, monkeypatch)
+    seen = check_all(resolve("aya_adv", ["sft.fit=auto"]).config, tmp_path, module=module).outlook
+    assert seen is not None
+    assert seen.plan is not None
+    assert seen.forecast == seen.plan.forecast
+    assert seen.configured.choice != seen.forecast.choice
+
+
+def test_whether_a_full_size_model_can_be_trained_here_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = seeing(machine(FakeCard()), tmp_path, monkeypatch)
+    for build, full_size in ((CUDA_TORCH, True), (CPU_TORCH, False)):
+        monkeypatch.setattr(libraries, "installed_torch", lambda build=build: build)
+        assert check_all(None, tmp_path, module=module).full_size is full_size
+    assert not check_all(None, tmp_path, module=seeing(Cards("absent"), tmp_path, monkeypatch)).full_size
+
+
+def test_what_has_nothing_to_look_at_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gpus = {"bf16", "gpu memory", "gpu health"}
+    absent = seeing(Cards("absent"), tmp_path, monkeypatch)
+    assert check_all(resolve("aya_adv").config, tmp_path, module=absent).unasked == gpus
+    assert check_all(resolve("demo_aya").config, tmp_path, module=absent).unasked == gpus | {"hub model", "hub dataset"}
+    fp16 = resolve("demo_aya", ["qlora.bnb_4bit_compute_dtype=float16"]).config
+    assert "bf16" not in check_all(fp16, tmp_path, module=absent).unasked  # which is red
+    there = seeing(machine(FakeCard()), tmp_path, monkeypatch)
+    assert check_all(resolve("aya_adv").config, tmp_path, module=there).unasked == set()
+
+
+def test_weights_that_nobody_tells_the_size_of_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = seeing(Cards("absent"), tmp_path, monkeypatch)
+    monkeypatch.setattr(checks_module, "look_at_disk", lambda folder: Disk(1, 100 * GIB, None))
+    check = lights(resolve("aya_adv").config, tmp_path, module=module)["disk"]
+    assert check.status == "amber"
+    assert "downloads (16.1 GiB)" in check.message
+    assert "the dataset" in check.message
+    monkeypatch.setattr(checks_module, "look_at_disk", lambda folder: Disk(1, 20 * GIB, None))
+    assert lights(resolve("aya_adv").config, tmp_path, module=module)["disk"].status == "red"
+
+
+def test_a_line_of_it_for_a_dry_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = seeing(Cards("absent"), tmp_path, monkeypatch)
+    text = forecast_text(resolve("aya_adv", ["sft.fit=auto"]).config, tmp_path, module=absent)
+    assert text == "as configured 13.2 GiB of GPU memory, lengths of the rows assumed"
+    there = seeing(machine(FakeCard()), tmp_path, monkeypatch)
+    text = forecast_text(resolve("aya_adv", ["sft.fit=auto"]).config, tmp_path, module=there)
+    assert text is not None
+    assert text.startswith("micro-batch ")
+    assert "of 78.0 GiB that are free 75.7 may be used" in text
 
 
 def test_a_gpu_that_was_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,9 +224,22 @@ def test_a_local_checkpoint_that_describes_nothing(tmp_path: Path) -> None:
     config = resolve("demo_aya", ["basic.model_source=folder", "basic.model_path=mine"]).config
     found = check_all(config, tmp_path)
     wrong = [check.message for check in found.checks if check.name == "local model"]
-    assert any("holds no weights" in message for message in wrong)
-    assert any("does not describe a model" in message for message in wrong)
+    assert len(wrong) == 1
+    assert "holds no weights" in wrong[0]
     assert found.outlook is None
+    (tmp_path / "mine" / "model.safetensors").write_bytes(b"x")
+    assert "does not describe a model" in lights(config, tmp_path)["local model"].message
+
+
+def test_each_light_has_a_name_of_its_own(tmp_path: Path) -> None:
+    described = tmp_path / "hf" / "hub" / "models--CohereLabs--aya-vision-8b" / "snapshots" / "v1"
+    described.mkdir(parents=True)
+    (described / "config.json").write_text("[")
+    changes = ["basic.aya_processor_name=me/mine", "basic.revision=v1"]
+    found = check_all(resolve("aya_adv", changes).config, tmp_path).checks
+    names = [check.name for check in found]
+    assert len(set(names)) == len(names)
+    assert {"hub model", "hub processor", "hub dataset"} <= set(names)
 
 
 def test_names_that_no_layer_has_are_left_to_the_trainer(tmp_path: Path) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from inft.readiness.check import Check
@@ -21,7 +25,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def probed(folder: Path, source: str, limit_s: float = 20) -> list[Check]:
     (folder / "a_probe.py").write_text(source)
-    return probe("a_probe", limit_s)
+    return probe("a_probe", limit_s, expects_gpu=False)
 
 
 def test_what_did_not_pass(programs: Path) -> None:
@@ -33,6 +37,30 @@ def test_what_did_not_pass(programs: Path) -> None:
     assert ready == Check("deep: torch", "green", "ok")
     assert (failed.name, failed.status, failed.message) == ("deep: x", "red", "off by nan")
     assert failed.fix
+
+
+@pytest.mark.parametrize("expects_gpu", [True, False])
+def test_it_is_told_whether_there_has_to_be_a_gpu(programs: Path, expects_gpu: bool) -> None:
+    trial = '{"name": "torch", "passed": false, "message": "%s", "fix": "Do this."}'
+    (programs / "a_probe.py").write_text(f"import sys; print('[' + {trial!r} % ' '.join(sys.argv[1:]) + ']')")
+    (check,) = probe("a_probe", expects_gpu=expects_gpu)
+    assert (check.message, check.fix) == ("--gpu" if expects_gpu else "", "Do this.")
+
+
+def test_ctrl_c_ends_it(programs: Path) -> None:
+    own = "import os, pathlib, time; pathlib.Path('pid').write_text(str(os.getpid())); time.sleep(60)"
+    (programs / "a_probe.py").write_text(own)
+    asking = "from inft.readiness.deep import probe; probe('a_probe', 20, expects_gpu=False)"
+    asker = subprocess.Popen([sys.executable, "-c", asking], cwd=programs, stderr=subprocess.DEVNULL)
+    pid = programs / "pid"
+    for moment in (True, False):
+        until = time.monotonic() + 10
+        while (pid.is_file() and pid.read_text() and psutil.pid_exists(int(pid.read_text()))) != moment:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        if moment:
+            asker.send_signal(signal.SIGINT)
+    assert asker.wait(10) != 0
 
 
 @pytest.mark.parametrize(

@@ -20,15 +20,15 @@ def test_room_enough() -> None:
     check = judge_disks([CHECKPOINTS, ADAPTERS, LOGS], disks(100))
     assert check.status == "green"
     assert check.message == (
-        "100.0 GiB are free for checkpoints and final adapters, which take up to 8.0 GiB; "
-        "100.0 GiB are free for run's logs, which take up to 256.0 KiB."
+        "100.0 GiB free for 8.0 GiB at the most: checkpoints (6.0 GiB) and final adapters (2.0 GiB); "
+        "100.0 GiB free for run's logs (256.0 KiB)."
     )
 
 
 def test_folders_on_one_disk_add_up() -> None:
     check = judge_disks([CHECKPOINTS, ADAPTERS, LOGS], disks(7))
     assert check.status == "red"
-    assert "7.0 GiB are free for checkpoints and final adapters, which take up to 8.0 GiB" in check.message
+    assert check.message.startswith("Only 7.0 GiB free for 8.0 GiB at the most: checkpoints (6.0 GiB) and final")
     assert "/a/checkpoints" in check.fix
     # Each alone would fit.
     assert judge_disks([CHECKPOINTS], disks(7.5)).status == "green"
@@ -55,3 +55,14 @@ def test_no_files_left() -> None:
 
 def test_a_disk_that_says_nothing() -> None:
     assert judge_disks([CHECKPOINTS], {CHECKPOINTS.folder: None}).status == "green"
+
+
+def test_what_only_the_hub_knows_is_not_nothing() -> None:
+    weights = Destination("downloads", Path("/a/hub"), 16 * GIB, "the dataset")
+    free = disks(100) | {weights.folder: Disk(1, 100 * GIB, 10**6)}
+    check = judge_disks([CHECKPOINTS, weights], free)
+    assert check.status == "amber"
+    assert "22.0 GiB at the most" in check.message
+    assert check.message.endswith("downloads (16.0 GiB), and for the dataset, whose size only the hub knows.")
+    tight = judge_disks([CHECKPOINTS, weights], disks(20) | {weights.folder: Disk(1, 20 * GIB, 10**6)})
+    assert tight.status == "red"

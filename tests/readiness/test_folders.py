@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -45,8 +46,40 @@ def test_a_corpus(tmp_path: Path) -> None:
     assert (check().status, check().fix) == ("red", "Correct data.path, or mount its disk.")
     (tmp_path / "rows").mkdir()
     assert "is empty" in check().message
+    (tmp_path / "rows" / "test.jsonl").write_text("")
+    assert "has no split 'train'; it has test" in check().message
     (tmp_path / "rows" / "train.jsonl").write_text("")
     assert check().status == "green"
+
+
+def test_a_corpus_whose_lines_lack_a_column(tmp_path: Path) -> None:
+    folder = tmp_path / "rows" / "en"
+    folder.mkdir(parents=True)
+    row = {"image": "a.jpg", "title": "t", "text": "c", "caption": "x"}
+    (folder / "train.jsonl").write_text("no row\n" + json.dumps(row) + "\n")
+    chosen = ("data.source=jsonl", "data.path=rows", 'data.languages=["en"]')
+    check = folders(tmp_path, *chosen)["local data"]
+    assert check.status == "red"
+    assert "lacks the column content; it has caption, image, text, title" in check.message
+    assert "data.columns" in check.fix
+    assert folders(tmp_path, *chosen, 'data.columns={content = "text"}')["local data"].status == "green"
+
+
+@pytest.mark.parametrize(
+    ("source", "wrong", "right"),
+    [
+        ("parquet", "test.parquet", "train-00000-of-00002.parquet"),
+        ("parquet", "trains.parquet", "train/0.parquet"),
+        ("saved", "train/dataset_info.json", "train/state.json"),
+    ],
+)
+def test_a_corpus_in_other_files(tmp_path: Path, source: str, wrong: str, right: str) -> None:
+    chosen = (f"data.source={source}", "data.path=rows")
+    for name, status in ((wrong, "red"), (right, "green")):
+        path = tmp_path / "rows" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+        assert folders(tmp_path, *chosen)["local data"].status == status
 
 
 class TestOutputs:
@@ -58,7 +91,7 @@ class TestOutputs:
     def test_another_run_has_one(self, tmp_path: Path, run: RunDirectory) -> None:
         with OutputLocks.acquire([tmp_path / "b"], run):
             check = judge_output_folders([tmp_path / "a", tmp_path / "b"])
-        assert check.status == "amber"
+        assert check.status == "red"  # a start is refused whatever else is well
         assert check.message.startswith(f"Run {run.run_id} writes to {tmp_path / 'b'}")
         assert f"inft-tui stop {run.run_id}" in check.fix
         assert judge_output_folders([tmp_path / "a", tmp_path / "b"]).status == "green"

@@ -9,7 +9,7 @@ import pytest
 
 from inft.machine.cards import Cards
 from inft.readiness.check import Check
-from inft.readiness.gpu import judge_bf16, judge_driver, judge_gpu, judge_health, judge_memory
+from inft.readiness.gpu import is_expected, judge_bf16, judge_driver, judge_gpu, judge_health, judge_memory
 from inft.readiness.libraries import TorchBuild
 from inft.readiness.needs import Needs
 from tests.machine.fake_machine import (
@@ -17,6 +17,7 @@ from tests.machine.fake_machine import (
     T4,
     DriverNotLoaded,
     FakeCard,
+    GpuIsLost,
     LibraryNotFound,
     NVMLError,
     VersionMismatch,
@@ -96,7 +97,7 @@ class TestDriver:
 
 class TestGpu:
     def judge(self, cards: Cards, needs: Needs | None = FULL_SIZE, order: str | None = None) -> Check:
-        return judge_gpu(cards, needs, order)
+        return judge_gpu(cards, CUDA_TORCH, needs, order)
 
     def test_one(self) -> None:
         assert self.judge(ONE_H100) == Check("gpu", "green", "NVIDIA H100 80GB HBM3, compute capability 9.0.")
@@ -122,6 +123,22 @@ class TestGpu:
         check = self.judge(machine(FakeCard(), FakeCard(uuid="GPU-b"), visible="-1"))
         assert check.message == "CUDA_VISIBLE_DEVICES=-1 hides all 2 GPUs of this machine."
 
+    @pytest.mark.parametrize(
+        ("visible", "words"),
+        [
+            ("7", "since '7' names none; they are numbered from 0 to 1 here"),
+            ("GPU-zz,0", "since 'GPU-zz' names none"),
+            ("0,0", "since it names one twice"),
+            ("1,GPU-b", "since it names one twice"),
+            ("-1,0", "hides all 2 GPUs"),
+        ],
+    )
+    def test_a_selection_that_leaves_none_says_why(self, visible: str, words: str) -> None:
+        check = self.judge(machine(FakeCard(uuid="GPU-a"), FakeCard(uuid="GPU-b"), visible=visible))
+        assert check.status == "red"
+        assert check.message.startswith(f"CUDA_VISIBLE_DEVICES={visible} ")
+        assert words in check.message
+
     def test_a_part(self) -> None:
         check = self.judge(machine(divided(part())))
         assert check.status == "green"
@@ -144,6 +161,42 @@ class TestGpu:
         assert check.status == status
         assert "has fallen off the bus" in check.message
 
+    def test_another_one_that_fell_off(self) -> None:
+        check = self.judge(machine(FakeCard(uuid="GPU-a"), GpuIsLost("GPU is lost"), GpuIsLost("GPU is lost")))
+        assert check.status == "amber"
+        assert check.message.startswith("NVIDIA H100 80GB HBM3: GPU 0 of 3 GPUs")
+        assert "but GPU 1 and GPU 2 have fallen off the bus" in check.message
+        assert "CUDA_VISIBLE_DEVICES" in check.fix
+
+    def test_one_without_a_name_is_not_unequal(self) -> None:
+        assert self.judge(machine(FakeCard(uuid="GPU-a"), FakeCard(uuid="GPU-b", name=ODD))).status == "green"
+
+    @pytest.mark.parametrize(
+        ("capability", "version", "cuda", "words"),
+        [
+            ((7, 0), "2.11.0+cu130", (13, 0), "kernels only from 7.5 on"),
+            ((7, 5), "2.11.0+cu130", (13, 0), ""),
+            ((7, 0), "2.11.0+cu128", (12, 8), "kernels only from 7.5 on"),
+            ((7, 0), "2.10.0+cu128", (12, 8), ""),
+            ((6, 1), "2.10.0+cu129", (12, 9), "kernels only from 7.0 on"),
+            ((6, 1), "2.13.0+cu126", (12, 6), ""),
+            ((3, 7), "2.13.0+cu126", (12, 6), "no kernels for so old a GPU"),
+            ((12, 0), "2.13.0+cu126", (12, 6), "no kernels for so new a GPU"),
+            ((12, 0), "2.10.0+cu128", (12, 8), ""),
+            ((3, 7), "2.13.0+cpu", None, ""),
+            ((6, 0), "of my own", (13, 1), "kernels only from 7.5 on"),
+        ],
+    )
+    def test_kernels_of_torch(
+        self, capability: tuple[int, int], version: str, cuda: tuple[int, int] | None, words: str
+    ) -> None:
+        cards = machine(FakeCard(capability=capability))
+        for needs, status in ((FULL_SIZE, "red"), (TINY, "red"), (None, "amber")):
+            check = judge_gpu(cards, TorchBuild(version, cuda), needs, None)
+            assert check.status == (status if words else "green")
+            assert words in check.message
+            assert ("built for CUDA" in check.fix or "another GPU" in check.fix) == bool(words)
+
     def test_one_that_says_nothing(self) -> None:
         check = self.judge(machine(FakeCard(name=ODD, capability=ODD)))
         assert check.status == "amber"
@@ -155,6 +208,22 @@ class TestGpu:
         assert check.status == "amber"
         assert "CUDA_DEVICE_ORDER=PCI_BUS_ID" in check.fix
         assert self.judge(cards, order="PCI_BUS_ID").status == "green"
+
+
+@pytest.mark.parametrize(
+    ("cards", "needs", "expected"),
+    [
+        (ONE_H100, None, True),
+        (ONE_H100, TINY, True),
+        (NOTHING, FULL_SIZE, True),
+        (NOTHING, TINY, False),
+        (machine(FakeCard(), visible=""), None, False),
+        (machine(divided()), TINY, False),
+        (machine(GpuIsLost("GPU is lost")), None, False),
+    ],
+)
+def test_whether_torch_has_to_see_one(cards: Cards, needs: Needs | None, expected: bool) -> None:
+    assert is_expected(cards, needs) == expected
 
 
 class TestBf16:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ from inft.profiles import resolve
 from inft.readiness.check import Check
 from inft.readiness.hub import judge_repository
 from inft.readiness.hub_answer import Answer
-from inft.readiness.hub_asking import Questions, token
+from inft.readiness.hub_asking import Questions, Token, token
 from inft.readiness.hub_files import Repository, is_cached, repositories
 from tests.data import test_hub as test_data_hub
 from tests.stand_in_hub import nobody_listens, run_against, serving
@@ -80,7 +82,8 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Ser
     handler = type("OneServer", (Server,), attributes)
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         monkeypatch.delenv(name, raising=False)
-    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_CACHE", "http_proxy", "HTTP_PROXY"):
+    offline = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
+    for name in (*offline, "HF_HUB_DISABLE_IMPLICIT_TOKEN", "HF_DATASETS_CACHE", "http_proxy", "HTTP_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     served = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -164,6 +167,21 @@ def test_a_revision_that_is_not_there(server: type[Server]) -> None:
     assert any(path.endswith("/revision/v%209?blobs=true") for path, _ in server.asked)
 
 
+@pytest.mark.parametrize(
+    ("repository", "called", "remedy"),
+    [
+        (MODEL, "model CohereLabs/aya-vision-8b", "basic.revision"),
+        (Repository("model", "me/mine", weights=False), "processor me/mine", "basic.aya_processor_name"),
+        (DATASET, "dataset tharindu/MUNIChus", "data.dataset_id"),
+    ],
+)
+def test_one_without_a_main_branch(server: type[Server], repository: Repository, called: str, remedy: str) -> None:
+    server.listing = (404, {"X-Error-Code": "RevisionNotFound"}, b"")
+    check = judged(repository)
+    assert (check.status, check.message) == ("red", f"The {called} has no branch main, which a run takes.")
+    assert remedy in check.fix
+
+
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_hub_in_trouble_is_amber(server: type[Server], status: int) -> None:
     server.access = (status, {}, b"oops")
@@ -209,17 +227,30 @@ def test_nobody_at_the_address(server: type[Server], monkeypatch: pytest.MonkeyP
     assert "HF_ENDPOINT" in check.fix
 
 
-@pytest.mark.parametrize("address", ["no address", "http://", "ftp:///x"])
+@pytest.mark.parametrize(
+    "address", ["no address", "http://", "ftp:///x", "http://[::1", "http://a:99999", "http://a:b"]
+)
 def test_an_address_that_is_none(server: type[Server], monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv("HF_ENDPOINT", address)
-    assert asked().state in ("no_hub", "unreachable")
-
-
-def test_offline_nobody_is_asked(server: type[Server], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     check = judged()
+    assert (check.status, check.message) == (
+        "red", "The model CohereLabs/aya-vision-8b is not in the cache, and HF_ENDPOINT is not a web address.",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("repository", [MODEL, DATASET])
+@pytest.mark.parametrize("variable", ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE"])
+def test_offline_nobody_is_asked(
+    server: type[Server], monkeypatch: pytest.MonkeyPatch, variable: str, repository: Repository
+) -> None:
+    monkeypatch.setenv(variable, "yes")
+    check = judged(repository)
+    if repository.kind == "model" and variable == "HF_DATASETS_OFFLINE":
+        assert check.status == "green"
+        return
     assert check.status == "red"
-    assert "HF_HUB_OFFLINE" in check.message
+    assert f"and {variable} keeps it from being fetched" in check.message
+    assert variable in check.fix
     assert server.asked == []
 
 
@@ -227,12 +258,12 @@ class TestToken:
     def test_of_a_file(self, server: type[Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "hf").mkdir()
         (tmp_path / "hf" / "token").write_text(f"{TOKEN}\n")
-        assert token() == TOKEN
+        assert token() == Token(TOKEN, str(tmp_path / "hf" / "token"))
         (tmp_path / "other").write_text("hf_other")
         monkeypatch.setenv("HF_TOKEN_PATH", str(tmp_path / "other"))
-        assert token() == "hf_other"
+        assert token() == Token("hf_other", str(tmp_path / "other"))
         monkeypatch.setenv("HF_TOKEN", "hf_first")
-        assert token() == "hf_first"
+        assert token() == Token("hf_first", "HF_TOKEN")
 
     @pytest.mark.parametrize("odd", ["hf_with space", "hf_mit_ü", "hf_\x1b[31m"])
     def test_one_that_can_be_none_is_not_sent(
@@ -241,8 +272,28 @@ class TestToken:
         monkeypatch.setenv("HF_TOKEN", odd)
         check = judged()
         assert (check.status, server.asked) == ("red", [])
-        assert "does not accept this machine's token" in check.message
+        assert check.message.startswith("HF_TOKEN is not a well-formed token")
         assert odd not in check.message + check.fix
+
+    def test_one_that_the_hubs_client_would_not_send_is_not_sent(
+        self, server: type[Server], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        monkeypatch.setenv("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")
+        assert judged().status == "green"
+        server.access = (401, {"X-Error-Code": "GatedRepo"}, b"")
+        check = judged()
+        assert {secret for _, secret in server.asked} == {None}
+        assert "HF_HUB_DISABLE_IMPLICIT_TOKEN keeps this machine's token from being sent" in check.message
+        assert check.fix.endswith("then unset HF_HUB_DISABLE_IMPLICIT_TOKEN.")
+        monkeypatch.delenv("HF_TOKEN")
+        assert "this machine has no token" in judged().message
+
+    def test_one_with_a_line_break_inside(self, server: type[Server], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HF_TOKEN", f"{TOKEN[:9]}\n{TOKEN[9:]}\n")  # the hub's client puts it together again
+        assert judged().status == "green"
+        server.access = (401, {"X-Error-Message": "Invalid credentials in Authorization header"}, b"")
+        assert judged().message.startswith("HF_TOKEN is not a well-formed token")
 
     def test_it_goes_to_no_other_host(self, server: type[Server], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HF_TOKEN", TOKEN)
@@ -328,6 +379,31 @@ class TestCache:
         assert is_cached(DATASET)
         assert not is_cached(Repository("dataset", DATASET.repo_id, subsets=("en", "ja"), splits=("train",)))
         assert not is_cached(Repository("dataset", DATASET.repo_id, subsets=("en",), splits=("train", "validation")))
+
+    def test_datasets_are_where_their_library_puts_them(self) -> None:
+        changes = (
+            {},
+            {"HF_DATASETS_CACHE": "~/ds"},
+            {"HF_DATASETS_CACHE": "$HOME/ds"},
+            {"HF_HOME": "~/$HOME"},
+            {"XDG_CACHE_HOME": "~/c"},
+        )
+        # What it makes of the environment once it is loaded, and what its builders make of that.
+        program = """
+import importlib, json, os, sys
+from datasets import config
+from inft.hub_cache import datasets_cache_dir
+for changes in json.loads(sys.argv[1]):
+    for name in ("HF_DATASETS_CACHE", "HF_HOME", "XDG_CACHE_HOME"):
+        os.environ.pop(name, None)
+    os.environ.update(changes)
+    importlib.reload(config)
+    print(os.path.expanduser(config.HF_DATASETS_CACHE), datasets_cache_dir())
+"""
+        done = subprocess.check_output([sys.executable, "-c", program, json.dumps(changes)], text=True)
+        both = [line.split() for line in done.splitlines()]
+        assert len(both) == len(changes)
+        assert [theirs for theirs, _ in both] == [ours for _, ours in both]
 
     def test_as_the_hubs_own_clients_leave_it(self, server: type[Server], tmp_path: Path) -> None:
         contents = dict.fromkeys(("config.json", "tokenizer.json", "model.safetensors"), b"x" * 9)

@@ -102,7 +102,9 @@ def one_step(
         model=built.model,
         args=training_arguments(built.config, home.root / "out", on_gpu=False),
         collator=built.collator,
-        lengths=pipeline.measure(built.config, built.collator, built.report, home.root).rows,
+        lengths=pipeline.measure(
+            built.config, built.collator.corpus, built.collator, built.report, home.root, key_before=None
+        ).rows,
         cost=cost_by_size,
         evaluation=None,
         meter=StepMeter(),

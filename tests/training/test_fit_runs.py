@@ -82,7 +82,7 @@ def test_the_plan_is_written_down_and_told(
     assert record is not None
     assert record.forecast is not None
     assert (alert["kind"], alert["level"]) == ("plan", "info")
-    assert str(alert["message"]).startswith("Plan for 4.")
+    assert str(alert["message"]).startswith("Plan: ")
     assert str(alert["message"]) in capsys.readouterr().out
 
 

@@ -332,7 +332,7 @@ class TestFailures:
         )
         assert run_to_end(run) == 0
         warnings = [event["message"] for event in events_of(run, "alert") if event["level"] == "warning"]
-        assert any("undecodable_image" in message and "line 1" in message for message in warnings)
+        assert any("picture cannot be decoded" in message and "line 1" in message for message in warnings)
 
     def test_many_damaged_pictures_stop_the_run_with_the_list(self, home: Home) -> None:
         corpus = own_corpus(home.root / "corpus", damage=12)
@@ -340,7 +340,7 @@ class TestFailures:
         assert run_to_end(run) == 6
         cause = status_of(run).cause
         assert cause is not None
-        assert "undecodable_image" in cause.fix
+        assert "picture cannot be decoded: 12" in cause.fix
         assert "36 rows seen, 12 skipped" in cause.fix, "each row is counted once, however many epochs there are"
         saved = home.root / "outputs/demo_aya/best"
         assert (saved / "adapter_model.safetensors").is_file(), "what was trained is not thrown away"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -88,8 +88,16 @@ def text_facts(table: pa.Table, language: str | None, names: ColumnNames) -> Ite
             yield RowFacts(of_row, caption, content, True)
 
 
-def picture_facts(column: pa.ChunkedArray, pictures: PictureFolder) -> Iterator[tuple[bool, str]]:
-    """Whether each row has a picture, and what is wrong with its path if anything.
+class PictureFacts(NamedTuple):
+    """What is known of a row's picture without looking at it; as in `RowFacts`."""
+
+    has_image: bool
+    problem: str = ""
+    picture: str = ""
+
+
+def picture_facts(column: pa.ChunkedArray, pictures: PictureFolder) -> Iterator[PictureFacts]:
+    """Whether each row has a picture, which file it is in, and what is wrong with its path if anything.
 
     Lengths and null flags tell; no byte of a picture is looked at.
     """
@@ -108,17 +116,21 @@ def picture_facts(column: pa.ChunkedArray, pictures: PictureFolder) -> Iterator[
         paths = _texts(column)
     for length, path in zip(lengths, paths, strict=True):
         if length or not path:
-            yield bool(length), ""
+            yield PictureFacts(bool(length))
             continue
         try:
-            yield pictures.holds(path), ""
+            file, there = pictures.look(path)
         except ValueError as error:
-            yield False, str(error)
+            yield PictureFacts(False, str(error))
+        else:
+            yield PictureFacts(there, picture=file)
 
 
-def with_picture(facts: RowFacts, has_image: bool, problem: str) -> RowFacts:
+def with_picture(facts: RowFacts, picture: PictureFacts) -> RowFacts:
     """The facts of a row, completed by what is known of its picture."""
-    return facts._replace(has_image=has_image, problem=facts.problem or problem)
+    return facts._replace(
+        has_image=picture.has_image, problem=facts.problem or picture.problem, picture=picture.picture
+    )
 
 
 def _picture(value: object, pictures: PictureFolder) -> bytes | Path:

@@ -80,5 +80,5 @@ class DatasetPart:
         for table in tables.iter(SCAN_BATCH_ROWS):
             texts = text_facts(table, self._language, self._names)
             images = picture_facts(table[self._names.image], self._pictures)
-            for facts, (has_image, problem) in zip(texts, images, strict=True):
-                yield with_picture(facts, has_image, problem)
+            for facts, picture in zip(texts, images, strict=True):
+                yield with_picture(facts, picture)

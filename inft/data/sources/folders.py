@@ -93,17 +93,18 @@ class PictureFolder:
         """
         return Path(self._resolved(text))
 
-    def holds(self, text: str) -> bool:
-        """Whether `text` names a file that is not empty.
+    def look(self, text: str) -> tuple[str, bool]:
+        """The file that `text` names, and whether it is one that is not empty.
 
         Raises:
             ValueError: as `resolve`.
         """
+        path = self._resolved(text)
         try:
-            facts = os.stat(self._resolved(text))
+            facts = os.stat(path)
         except OSError:
-            return False
-        return stat.S_ISREG(facts.st_mode) and facts.st_size > 0
+            return path, False
+        return path, stat.S_ISREG(facts.st_mode) and facts.st_size > 0
 
     def _resolved(self, text: str) -> str:
         if "\0" in text:
@@ -117,7 +118,12 @@ class PictureFolder:
 
 
 def _no_split(folder: Path, split: str, there: Iterable[str]) -> DataError:
-    names = ", ".join(sorted(set(there))) or "none"
+    names = ", ".join(sorted(set(there)))
+    if not names:
+        return DataError(
+            f"{folder} holds no data of the kind that data.source names.",
+            "Set data.path to the folder of the corpus, and data.source to what its files are.",
+        )
     return DataError(
         f"{folder} has no split '{split}'; it has {names}.", "Set data.split (or data.eval_split) to one of these."
     )

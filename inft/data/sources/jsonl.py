@@ -126,11 +126,13 @@ class JsonlPart:
                 raise ValueError("no language")
             _text(record, self._names.title)
             image = _text(record, self._names.image)
+            path, has_image = self._pictures.look(image) if image else ("", False)
             return RowFacts(
                 language=language,
                 has_caption=has_text(_text(record, self._names.caption)),
                 has_content=has_text(_text(record, self._names.content)),
-                has_image=bool(image) and self._pictures.holds(image or ""),
+                has_image=has_image,
+                picture=path,
             )
         except ValueError as error:
             return RowFacts(language, False, False, False, str(error))

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from inft.data.rows import Row, RowFacts, UnreadableRow
 from inft.data.sources.arrow import (
+    PictureFacts,
     check_types,
     is_bytes,
     is_picture_struct,
@@ -172,12 +173,12 @@ class ParquetPart:
                     texts = chain.from_iterable(
                         text_facts(pa.Table.from_batches([batch]), self._language, self._names) for batch in batches
                     )
-                    for facts, (has_image, problem) in zip(texts, self._picture_facts(file, group), strict=True):
-                        yield with_picture(facts, has_image, problem)
+                    for facts, picture in zip(texts, self._picture_facts(file, group), strict=True):
+                        yield with_picture(facts, picture)
         except (OSError, pa.ArrowException) as error:
             raise _damaged(self._path, error) from error
 
-    def _picture_facts(self, file: pq.ParquetFile, group: int) -> Iterator[tuple[bool, str]]:
+    def _picture_facts(self, file: pq.ParquetFile, group: int) -> Iterator[PictureFacts]:
         """Whether the rows of a group have a picture.
 
         Where the file's statistics say that a group has no null, its pictures are not read: they are nearly all of the
@@ -188,7 +189,7 @@ class ParquetPart:
         if is_bytes(self._picture_type) or is_picture_struct(self._picture_type):
             leaf = self._names.image + ("" if is_bytes(self._picture_type) else ".bytes")
             if _all_present(metadata, leaf):
-                yield from [(True, "")] * metadata.num_rows
+                yield from [PictureFacts(True)] * metadata.num_rows
                 return
         for batch in file.iter_batches(PICTURE_BATCH_ROWS, [group], [self._names.image]):
             yield from picture_facts(pa.Table.from_batches([batch])[self._names.image], self._pictures)
