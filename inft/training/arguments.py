@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 from trl import SFTConfig
 
 from inft.config import Config
 from inft.errors import NotReadyError
-
-TRACKER_PACKAGES = {
-    "wandb": "wandb",
-    "mlflow": "mlflow",
-    "tensorboard": "tensorboard",
-    "comet_ml": "comet_ml",
-    "trackio": "trackio",
-    "swanlab": "swanlab",
-}
+from inft.trackers import missing_package
 
 
 def training_arguments(config: Config, output_dir: Path, *, on_gpu: bool) -> SFTConfig:
@@ -80,8 +71,8 @@ def check_tracker(name: str) -> None:
     Raises:
         NotReadyError: it is missing.
     """
-    package = TRACKER_PACKAGES.get(name)
-    if package is not None and importlib.util.find_spec(package) is None:
+    package = missing_package(name)
+    if package is not None:
         raise NotReadyError(
             f"sft.report_to = {name!r} needs the package {package}, which is not installed.",
             f'Install it (`pip install {package}`), or set sft.report_to = "none".',

@@ -14,13 +14,12 @@ from inft.forecast.choice import choice_of, describe, with_choice
 from inft.forecast.lengths import LengthTable
 from inft.forecast.memory import CONTEXT_BYTES
 from inft.forecast.plan import Plan, choose
+from inft.forecast.remedies import Remedy, advice, remedies
 from inft.forecast.weights import optimiser_bytes
 from inft.machine.units import GIB
 from inft.runs import events
 from inft.runs.jsonl import Record
 from inft.runs.plans import AlternativeRecord, ForecastRecord, PartRecord, PlanRecord
-
-_MORE_ROOM = 'Free GPU memory, set sft.optim = "adamw_bnb_8bit", or lower lora.r or basic.max_length'
 
 
 @dataclass(frozen=True)
@@ -39,11 +38,13 @@ class Fit:
         config: with the choice made.
         plan: what that follows from; None without a GPU, where the configuration is taken as it is.
         state_bytes: what the optimiser's state will take on the GPU.
+        remedies: what would make it fit, where it does not.
     """
 
     config: Config
     plan: Plan | None
     state_bytes: int
+    remedies: tuple[Remedy, ...] = ()
 
     @property
     def record(self) -> PlanRecord:
@@ -75,14 +76,15 @@ def fit(config: Config, architecture: Architecture, lengths: LengthTable, card: 
         NotReadyError: there is something to choose, and nothing fits.
         ConfigError: no forecast can be made.
     """
-    plan = choose(config, architecture, lengths, budget_bytes(config, card))
+    budget = budget_bytes(config, card)
+    plan = choose(config, architecture, lengths, budget)
+    found = () if plan.fits else remedies(config, architecture, lengths, budget)
     if config.sft.fit == "auto" and not plan.fits:
         raise NotReadyError(
-            f"No way to do these steps fits {plan.budget_bytes / GIB:.1f} GiB of GPU memory: {describe(plan.choice)}, "
-            f"needs {(plan.budget_bytes + plan.missing_bytes) / GIB:.1f} GiB with its margin.",
-            f"{_MORE_ROOM}, or raise sft.memory_limit_gib where it is set.",
+            f"No way to do these steps fits the GPU memory: the smallest, {describe(plan.choice)}, {plan.need_text()}.",
+            advice(found),
         )
-    return Fit(with_choice(config, plan.choice), plan, optimiser_bytes(config, architecture).card)
+    return Fit(with_choice(config, plan.choice), plan, optimiser_bytes(config, architecture).card, found)
 
 
 def budget_bytes(config: Config, card: Card) -> int:
@@ -100,16 +102,16 @@ def enforce_limit(config: Config, card: Card) -> None:
         torch.cuda.set_per_process_memory_fraction(min(1.0, allowed / card.total))
 
 
-def notices(plan: Plan) -> Iterator[Record]:
+def notices(fitted: Fit) -> Iterator[Record]:
     """Alerts that say what was planned and, as a warning, that what the configuration states will not fit."""
-    forecast = plan.forecast
+    plan = fitted.plan
+    if plan is None:
+        return
+    way = f"{describe(plan.choice)}; {plan.need_text()}."
     yield events.alert(
         level="info",
         kind="plan",
-        message=(
-            f"Plan for {plan.budget_bytes / GIB:.1f} GiB of GPU memory: {describe(plan.choice)}. Forecast: "
-            f"{forecast.card_bytes / GIB:.1f} GiB, and {plan.margin_bytes / GIB:.1f} GiB are left free. {plan.reason}"
-        ),
+        message=f"Plan: {way} {plan.reason}" if plan.fits else f"As configured: {way}",
         fix="",
     )
     if not plan.fits:
@@ -117,14 +119,10 @@ def notices(plan: Plan) -> Iterator[Record]:
             level="warning",
             kind="memory",
             message=(
-                f"The run is forecast to need {forecast.card_bytes / GIB:.1f} GiB of GPU memory, "
-                f"{plan.missing_bytes / GIB:.1f} GiB more than it may take with its margin."
+                f"The run is forecast to need {plan.forecast.card_bytes / GIB:.1f} GiB of GPU memory, "
+                f"{plan.missing_bytes / GIB:.2f} GiB more than it may use."
             ),
-            fix=(
-                'Set sft.fit = "auto", which chooses what fits.'
-                if any(other.fits for other in plan.alternatives)
-                else f"{_MORE_ROOM}."
-            ),
+            fix=advice(fitted.remedies),
         )
 
 

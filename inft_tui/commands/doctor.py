@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import textwrap
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -18,16 +16,16 @@ from inft.project import project_root
 from inft.readiness.check import Check, Status, are_red
 from inft.readiness.checks import Readiness, check_all
 from inft.readiness.outlook import Outlook
+from inft.runs.jsonl import strict
 from inft.runs.quantities import size
 from inft.runs.redact import redact
 from inft.runs.visible import visible
-from inft_tui.terminal import can_color, err, is_terminal, out, out_json
+from inft_tui.paragraphs import indented, paragraph
+from inft_tui.readying import command
+from inft_tui.terminal import can_color, err, out, out_json
 
 COLORS: dict[Status, str] = {"green": "\x1b[32m", "amber": "\x1b[33m", "red": "\x1b[31m"}
 PLAIN = "\x1b[0m"
-
-NARROWEST = 30
-"""Columns below which broken lines would be harder to read than those that the terminal breaks."""
 
 
 def run(profile: str | None, overrides: Sequence[str], *, deep: bool, as_json: bool) -> int:
@@ -55,11 +53,11 @@ def run(profile: str | None, overrides: Sequence[str], *, deep: bool, as_json: b
 
         if sys.stderr.isatty():
             err("trying out torch and bitsandbytes ...")
-        checks += probe()
+        checks += probe(expects_gpu=ready.expects_gpu)
     if as_json:
-        out_json(redact(msgspec.json.encode(_as_data(checks, ready)).decode("utf-8")))
+        out_json(msgspec.json.encode(strict(msgspec.to_builtins(_as_data(checks, ready)))).decode("utf-8"))
     else:
-        for line in _lines(checks, ready):
+        for line in _lines(checks, ready, "" if profile is None else command("data", profile, overrides)):
             out(redact(line))
     return ExitCode.NOT_READY if are_red(checks) else ExitCode.FINISHED
 
@@ -73,45 +71,68 @@ def _as_data(checks: Sequence[Check], ready: Readiness) -> dict[str, object]:
     }
 
 
-def _lines(checks: Sequence[Check], ready: Readiness) -> Iterator[str]:
-    width = max(len(check.name) for check in checks)
-    in_color = can_color()
-    for check in checks:
-        light = f"{check.status:<5}"
-        shown = f"{COLORS[check.status]}{light}{PLAIN}" if in_color else light
-        first, *more = _broken(visible(check.message), 9 + width)
-        yield f"{shown}  {check.name:<{width}}  {first}"
-        if check.status != "green" and check.fix:
-            fix, *rest = _broken(visible(check.fix), 12 + width)
-            more += [f"-> {fix}", *(f"   {line}" for line in rest)]
-        yield from (" " * (9 + width) + line for line in more)
-    if ready.outlook is not None:
+def _lines(checks: Sequence[Check], ready: Readiness, measuring: str) -> Iterator[str]:
+    """What stands well, the forecast, and last what keeps a run from starting, so that it is seen on any terminal."""
+    shown = [check for check in checks if check.name not in ready.unasked]
+    width = max(len(check.name) for check in shown)
+    for check in shown:
+        if check.status != "red":
+            yield from _check_lines(check, width)
+    if ready.outlook is not None and (ready.outlook.for_gpu or ready.outlook.plan is not None):
         yield ""
-        yield from _outlook_lines(ready.outlook)
+        for line in _outlook_lines(ready.outlook, measuring):
+            yield from indented(line, sys.stdout)
     yield ""
-    yield _verdict(checks)
-
-
-def _outlook_lines(seen: Outlook) -> Iterator[str]:
-    forecast = seen.forecast
-    lengths = "measured" if forecast.measured_lengths else "assumed"
-    yield f"Forecast as configured, {describe(forecast.choice)}; lengths of the rows {lengths}:"
-    yield from _part_lines(forecast)
-    for plan in (seen.plan, seen.rescue):
-        if plan is not None:
-            yield ""
-            yield from _plan_lines(plan, "with --set sft.fit=auto" if plan is seen.rescue else "of this run")
-    if seen.plan is None:
+    bad = are_red(shown)
+    for check in bad:
+        yield from _check_lines(check, width)
+    if bad:
         yield ""
-        yield "A plan for a card of another machine: --set sft.memory_limit_gib=24."
+    yield from indented(_verdict(checks, demos_only=not (measuring or ready.full_size)), sys.stdout)
+
+
+def _check_lines(check: Check, width: int) -> Iterator[str]:
+    light = f"{check.status:<5}"
+    margin = " " * (9 + width)
+    first, *more = paragraph(visible(check.message), sys.stdout, first=f"{light}  {check.name:<{width}}  ", rest=margin)
+    yield first.replace(light, f"{COLORS[check.status]}{light}{PLAIN}", 1) if can_color() else first
+    yield from more
+    if check.status != "green" and check.fix:
+        yield from paragraph(visible(check.fix), sys.stdout, first=f"{margin}-> ")
+
+
+def _outlook_lines(seen: Outlook, measuring: str) -> Iterator[str]:
+    plan, forecast = seen.plan, seen.forecast
+    if forecast.choice == seen.configured.choice:
+        yield f"Forecast as configured: {describe(forecast.choice)}"
+    else:
+        does = "what the run will do" if plan is None or plan.fits else "the smallest way, which does not fit"
+        yield f"Forecast of {does}: {describe(forecast.choice)}"
+    yield from _part_lines(forecast)
+    if not forecast.measured_lengths:
+        table = seen.lengths
+        longest = max(one.longest for one in table.classes)
+        yield (
+            f"  Lengths of the rows are assumed: up to {longest:,} tokens and {table.classes[-1].tiles} tiles. "
+            "This measures them:"
+        )
+        yield f"  {visible(measuring)}"
+    if forecast.choice != seen.configured.choice:
+        configured = seen.configured
+        yield f"  As configured, {describe(configured.choice)}, it would need {size(configured.card_bytes)}."
+    if plan is None:
+        yield ""
+        yield from _other_card_lines()
+    elif plan.fits:
+        yield ""
+        yield from _plan_lines(plan, "of this run")
+    elif seen.rescue is not None:
+        yield ""
+        yield from _plan_lines(seen.rescue, "with --set sft.fit=auto")
 
 
 def _plan_lines(plan: Plan, whose: str) -> Iterator[str]:
-    fits = "fits" if plan.fits else "does not fit"
-    yield (
-        f"Plan {whose}, for {size(plan.budget_bytes)} of which {size(plan.margin_bytes)} stay free: "
-        f"{describe(plan.choice)}; needs {size(plan.forecast.card_bytes)}, {fits}."
-    )
+    yield f"Plan {whose}: {describe(plan.choice)}; {plan.need_text()}."
     yield f"  {visible(plan.reason)}"
     yield from (f"  or {other.text()}" for other in plan.alternatives)
 
@@ -124,15 +145,19 @@ def _part_lines(forecast: Forecast) -> Iterator[str]:
     yield f"  The most is held in {visible(forecast.moment)}."
 
 
-def _broken(text: str, indent: int) -> list[str]:
-    """`text` in lines that stand beside each other on a terminal; as one line elsewhere."""
-    room = shutil.get_terminal_size().columns - indent if is_terminal() else 0
-    return textwrap.wrap(text, room, break_on_hyphens=False) if room >= NARROWEST else [text]
+def _other_card_lines() -> Iterator[str]:
+    # An L4 or A10 shows 22.5 GiB, since error correction takes some; an RTX 4090 shows 24.0.
+    yield (
+        "A plan for a card of another machine: --set sft.fit=auto --set sft.memory_limit_gib=N, where N is the memory "
+        "that nvidia-smi shows there, in GiB: a 24 GB card has about 22.5."
+    )
 
 
-def _verdict(checks: Sequence[Check]) -> str:
+def _verdict(checks: Sequence[Check], *, demos_only: bool) -> str:
     bad = [check.name for check in checks if check.status == "red"]
     if bad:
         return f"Not ready: {', '.join(bad)}."
     count = sum(check.status == "amber" for check in checks)
-    return "Ready." if not count else f"Ready; {count} {'thing deserves' if count == 1 else 'things deserve'} a look."
+    ready = "Ready for the demo profiles only" if demos_only else "Ready"
+    look = "thing deserves" if count == 1 else "things deserve"
+    return f"{ready}; {count} {look} a look." if count else f"{ready}."

@@ -50,6 +50,6 @@ def run(request: Request, module: str = TRAINER_MODULE) -> int:
     """
     config = resolve(request.profile, request.overrides).config
     if not request.force:
-        require_ready(config)
+        require_ready(config, request.profile, request.overrides)
     launched = launch(config, argv=request.argv, module=module)
     return (detach if request.detach else stay)(launched, as_json=request.as_json)

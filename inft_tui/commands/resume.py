@@ -57,11 +57,13 @@ def run(request: Request, logs_dir: Path | None, module: str = TRAINER_MODULE) -
     resumption = prepare(old, request.overrides, force=request.force)
     for warning in resumption.warnings:
         err(f"warning: {warning}")
+    if resumption.kept_plan:
+        err(resumption.kept_plan)
     checkpoint = resumption.checkpoint
     if request.dry_run:
         return _plan(old.run_id, resumption, as_json=request.as_json)
     if not request.force:
-        require_ready(resumption.config)
+        require_ready(resumption.config, str(old.config_toml), resumption.overrides)
     err(f"Going on with {visible(old.run_id)} from step {checkpoint.step:,}, {visible(shown_path(checkpoint.path))}")
     launched = launch(resumption.config, argv=request.argv, origin=resumption.origin, module=module)
     return (detach if request.detach else stay)(launched, as_json=request.as_json)
@@ -75,6 +77,7 @@ def _plan(run_id: str, resumption: Resumption, *, as_json: bool) -> int:
             "checkpoint": {"step": checkpoint.step, "path": str(checkpoint.path), "run_id": checkpoint.run_id},
             "changed": resumption.changed,
             "warnings": resumption.warnings,
+            "kept_plan": resumption.kept_plan,
         }
         out_json(msgspec.json.encode(facts).decode("utf-8"))
     else:

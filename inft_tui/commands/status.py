@@ -67,7 +67,7 @@ def run(name: str, logs_dir: Path | None, *, watch: bool, as_json: bool) -> int:
         DiskError: it cannot be read.
     """
     inspector = Inspector(find_run(name, logs_dir))
-    look = _Looker(inspector).look
+    look = Looker(inspector).look
     if watch:
         try:
             return _watch(look, as_json=as_json)
@@ -105,7 +105,7 @@ def lines(picture: Picture, width: int | None, *, watching: bool = False) -> lis
     return shown
 
 
-class _Looker:
+class Looker:
     """Looks at one run, and looks up only when it may have changed what is dear to look up.
 
     Args:
@@ -119,6 +119,11 @@ class _Looker:
         self._continued_by: str | None = None
 
     def look(self) -> Picture:
+        """The run as it is now.
+
+        Raises:
+            ConfigError, DiskError: as `Inspector.look`.
+        """
         condition, run = self._inspector.look(), self._inspector.run
         if self._for != (condition.state, condition.step):
             self._for = (condition.state, condition.step)

@@ -52,11 +52,12 @@ def test_version() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, f"inft-tui {__version__}\n", "")
 
 
-def test_without_options_there_is_help_and_no_console_yet(project: Path) -> None:
-    done = inft_tui()
+@pytest.mark.parametrize("arguments", [[], ["--readonly"], ["attach", "latest"]])
+def test_without_a_terminal_the_console_says_what_to_use(arguments: list[str], project: Path) -> None:
+    done = inft_tui(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "Usage: inft-tui" in done.stderr
-    assert "no interactive console yet" in done.stderr
+    assert done.stderr.startswith("error: The console needs a terminal")
+    assert "`inft-tui runs`" in done.stderr
 
 
 def test_a_profile_alone_is_told_what_is_missing(project: Path) -> None:
@@ -99,7 +100,7 @@ def test_an_unknown_option_is_a_usage_error(project: Path) -> None:
 
 
 def test_options_of_a_run_before_a_command_are_not_dropped_silently(project: Path) -> None:
-    for option in (["--profile", "small"], ["--force"]):
+    for option in (["--profile", "small"], ["--force"], ["--readonly"], ["--theme", "light"]):
         done = inft_tui(*option, "profiles")
         assert (done.returncode, done.stdout) == (2, "")
         assert "`profiles`" in done.stderr

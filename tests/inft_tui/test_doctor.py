@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -51,14 +52,18 @@ def test_the_machine_alone(offline: Path) -> None:
     lines = done.stdout.splitlines()
     assert lines[0].split()[:2] in (["amber", "driver"], ["green", "driver"])
     assert "\x1b" not in done.stdout
-    assert lines[-1].startswith("Ready")
+    assert lines[-1].startswith("Ready for the demo profiles only")
 
 
 def test_a_demo_is_ready(offline: Path) -> None:
     done = inft_tui("doctor", "--profile", "small")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "Forecast as configured, micro-batch 1 x 16" in done.stdout
-    assert "Plan" not in done.stdout  # there is no card
+    assert "It trains on the CPU; on a GPU it would need " in done.stdout
+    for left_out in ("Plan", "plan", "Forecast", "bf16", "gpu memory", "hub model"):  # there is no card
+        assert left_out not in done.stdout
+    assert {"bf16", "gpu memory", "gpu health", "hub model"} <= statuses(
+        inft_tui("doctor", "--profile", "small", "--json").stdout
+    ).keys()
 
 
 def test_a_recipe_without_a_gpu_is_not(offline: Path) -> None:
@@ -68,6 +73,10 @@ def test_a_recipe_without_a_gpu_is_not(offline: Path) -> None:
     lines = done.stdout.splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("red") and "gpu " in line)
     assert lines[at + 1].split()[0] == "->"
+    # What keeps it from starting stands last, where a terminal of any height shows it.
+    assert max(number for number, line in enumerate(lines) if line.startswith(("green", "amber"))) < at
+    assert any("--set sft.fit=auto --set sft.memory_limit_gib=N" in line for line in lines)
+    assert "  inft-tui data --profile full" in lines
     assert lines[-1].startswith("Not ready: ")
     assert "hub model, hub dataset" in lines[-1]
     assert sorted(offline.rglob("*")) == before
@@ -97,11 +106,13 @@ def test_on_a_gpu_forecast_and_plan_are_shown(offline: Path, library: Path) -> N
     env = {"LD_LIBRARY_PATH": str(library), "CUDA_VISIBLE_DEVICES": "1"}
     done = inft_tui("doctor", "--profile", "full", "--set", "sft.fit=auto", env=env)
     assert "NVIDIA H200: GPU 1, the first that CUDA_VISIBLE_DEVICES=1 leaves of 2 GPUs" in done.stdout
-    assert "Plan of this run, for 71.0 GiB" in done.stdout
+    assert "Forecast of what the run will do: " in done.stdout
+    assert "  As configured, micro-batch 1 x 16, activations recomputed, it would need " in done.stdout
+    assert "; of 71.0 GiB 68.9 may be used (3 % stay free)" in done.stdout
     assert "  or micro-batch" in done.stdout
-    plan = json.loads(inft_tui("doctor", "--profile", "full", "--set", "sft.fit=auto", "--json", env=env).stdout)[
-        "plan"
-    ]
+    found = json.loads(inft_tui("doctor", "--profile", "full", "--set", "sft.fit=auto", "--json", env=env).stdout)
+    plan = found["plan"]
+    assert found["forecast"] == plan["forecast"]
     assert plan["budget_bytes"] == 71 << 30
     assert plan["fits"] is True
     assert plan["choice"]["micro_batch"] * plan["choice"]["accumulation"] == 16
@@ -118,6 +129,15 @@ def test_a_token_is_never_shown(offline: Path) -> None:
             assert "this machine's token has no access to it" in done.stdout
             assert TOKEN not in done.stdout + done.stderr
         assert f"Bearer {TOKEN}" in hub.tokens
+
+
+def test_on_a_terminal_every_line_breaks_between_words(offline: Path) -> None:
+    terminal = Terminal(*COMMAND, "doctor", "--profile", "full", "--set", "sft.memory_limit_gib=12")
+    assert terminal.wait() == 3
+    lines = terminal.text.splitlines()
+    too_long = [line for line in lines if len(line) > 80 and not line.startswith("  inft-tui ")]
+    assert not [line for line in too_long if str(offline) not in line]  # a path stays in one piece
+    assert not any(line.endswith(("--set", " 11.6")) for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -141,6 +161,27 @@ def test_deep_tries_what_a_run_computes_with(offline: Path) -> None:
     assert " off " in tried[2]["message"]
 
 
+def test_deep_is_red_where_torch_does_not_see_the_gpu(offline: Path, library: Path) -> None:
+    env = {"LD_LIBRARY_PATH": str(library), "CUDA_VISIBLE_DEVICES": "1"}
+    done = inft_tui("doctor", "--deep", "--json", env=env)
+    assert done.returncode == 3
+    (tried,) = [check for check in json.loads(done.stdout)["checks"] if check["name"] == "deep: torch"]
+    assert tried["status"] == "red"
+    assert "sees no GPU: " in tried["message"]
+    assert tried["fix"]
+
+
+def test_a_project_whose_path_is_no_text(offline: Path) -> None:
+    odd = offline / os.fsdecode(b"caf\xe9")
+    odd.mkdir()
+    (odd / "profiles").symlink_to(offline / "profiles")
+    (odd / "outputs").write_text("")
+    done = inft_tui("doctor", "--profile", "full", "--json", env={"INFT_HOME": str(odd)})
+    assert (done.returncode, done.stderr) == (3, "")
+    found = json.loads(done.stdout)["checks"]
+    assert any(r"caf\udce9" in check["message"] for check in found)
+
+
 class TestStarting:
     def test_a_machine_that_is_not_ready_refuses(self, offline: Path) -> None:
         done = inft_tui("--headless", "--profile", "full", "--json")
@@ -149,11 +190,18 @@ class TestStarting:
         assert (alert["event"], alert["kind"]) == ("alert", "not_ready")
         assert "hub dataset: The dataset tharindu/MUNIChus is not in the cache" in alert["message"]
         assert "--force" in alert["fix"]
-        assert "inft-tui doctor" in alert["fix"]
+        assert alert["fix"].endswith("\n  inft-tui doctor --profile full")
+        assert "\n    -> Unset HF_HUB_OFFLINE" in alert["message"]
         assert not (offline / "logs").exists()
 
+    def test_the_command_that_shows_it_all_names_profile_and_overrides(self, offline: Path) -> None:
+        done = inft_tui("--headless", "--profile", "full", "--set", "sft.lr=1e-4", "--set", 'lora.bias="none"')
+        assert done.stderr.splitlines()[-1] == (
+            "  inft-tui doctor --profile full --set sft.lr=1e-4 --set 'lora.bias=\"none\"'"
+        )
+
     def test_one_red_light_is_one_sentence(self) -> None:
-        error = refusal([Check("gpu", "red", "No GPU can be used here.", "Bring one.")])
+        error = refusal([Check("gpu", "red", "No GPU can be used here.", "Bring one.")], "inft-tui doctor")
         assert isinstance(error, NotReadyError)
         assert (error.message, error.fix) == ("No GPU can be used here.", "Bring one. --force starts it anyway.")
 
@@ -168,6 +216,12 @@ class TestStarting:
     def test_a_dry_run_asks_nobody(self, offline: Path) -> None:
         done = inft_tui("--headless", "--dry-run", "--profile", "full", env={"HF_ENDPOINT": "http://127.0.0.1:9"})
         assert (done.returncode, done.stderr) == (0, "")
+        assert "16 rows per step, 1 at a time" in done.stdout
+        assert "forecast     as configured " in done.stdout
+        options = ("--set", "sft.fit=auto", "--set", "sft.memory_limit_gib=24")
+        done = inft_tui("--headless", "--dry-run", "--profile", "full", *options)
+        assert "16 rows per step, how many at a time is chosen when the run starts" in done.stdout
+        assert "; of 24.0 GiB that sft.memory_limit_gib allows 23.3 may be used" in done.stdout
 
     def test_a_start_that_is_ready_says_nothing_about_it(self, offline: Path) -> None:
         done = headless()
@@ -181,7 +235,15 @@ class TestStarting:
         assert done.returncode == 0
         warnings = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
         assert len(warnings) == 1  # although this machine's torch may not fit the driver
-        assert "512.0 MiB are allowed" in warnings[0]
+        assert "of 0.5 GiB that sft.memory_limit_gib allows 0.5 may be used" in warnings[0]
+
+    def test_a_folder_that_is_taken_is_for_the_locks_to_refuse(self, offline: Path) -> None:
+        run = started()
+        assert statuses(inft_tui("doctor", "--profile", "small", "--json").stdout)["output folders"] == "red"
+        done = headless()
+        assert done.returncode == 2
+        assert run.run_id in done.stderr
+        assert "--force" not in done.stderr
 
     def test_so_does_resume(self, offline: Path) -> None:
         run = started()

@@ -15,9 +15,10 @@ from inft_tui.histograms import ASCII, BLOCKS, bar, bins, chart, column_chart, g
 def test_a_chart_is_right_aligned_and_the_fullest_bar_fills_it() -> None:
     counts = {3: 120, 9: 1200, 13: 1}
     drawn = ["|".join(parts) for parts in chart(bins(counts, 20), 40, BLOCKS)]
-    assert drawn[0] == " 3|  120   9.1 %|██▏"
-    assert drawn[6] == " 9|1,200  90.8 %|█████████████████████"
-    assert drawn[10] == "13|    1   0.1 %|▏"
+    assert drawn[0] == "    3|  120   9.1 %|█▊"
+    assert drawn[1] == "  4-8|    0   0.0 %|"
+    assert drawn[2] == "    9|1,200  90.8 %|██████████████████"
+    assert drawn[4] == "   13|    1   0.1 %|▏"
     assert max(map(len, drawn)) + 2 <= 40
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from inft.forecast.choice import Choice
 from inft.runs.directory import RunDirectory
+from inft.runs.plans import PlanRecord, write_plan
 from inft.runs.records import read_record
 from tests.inft_tui.programs import RESUME, Terminal, inft_tui, kill, resume, started, wait_for
 from tests.runs.pretend import save_checkpoint
@@ -69,6 +71,15 @@ def test_the_plan_alone(killed: RunDirectory) -> None:
     plan = json.loads(inft_tui("resume", "latest", "--dry-run", "--json", "--set", "sft.lr=1", "--force").stdout)
     assert (plan["resumed_from"], plan["checkpoint"]["step"], plan["changed"]) == (killed.run_id, 40, ["sft.lr"])
     assert others(killed) == []
+
+
+def test_a_plan_that_is_kept_is_no_warning(killed: RunDirectory) -> None:
+    killed.config_toml.write_text(killed.config_toml.read_text().replace('fit = "manual"', 'fit = "auto"'))
+    write_plan(killed, PlanRecord(Choice(4, 4, recompute=True, hold_dequantized=False)))
+    done = inft_tui("resume", killed.run_id, "--dry-run")
+    assert done.stderr == f"Keeps the plan of {killed.run_id}: micro-batch 4 x 4, activations recomputed.\n"
+    plan = json.loads(inft_tui("resume", killed.run_id, "--dry-run", "--json").stdout)
+    assert (plan["warnings"], plan["kept_plan"]) == ([], done.stderr.strip())
 
 
 def test_what_needs_force(killed: RunDirectory) -> None:

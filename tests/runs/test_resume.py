@@ -325,9 +325,10 @@ def test_a_run_goes_on_as_it_was_planned(fitted: RunDirectory) -> None:
     assert found.config == with_choice(load_config(fitted.config_toml), PLANNED)
     assert found.config.sft.fit == "manual"
     assert (found.changed, found.origin.forced) == ((), False)
-    assert found.warnings == (
-        "It goes on as planned then, without a new plan: micro-batch 2 x 4, activations kept, base held in 16 bit.",
-    )
+    assert found.warnings == ()
+    way = "micro-batch 2 x 4, activations kept, base held in 16 bit"
+    assert found.kept_plan == f"Keeps the plan of {fitted.run_id}: {way}."
+    assert resolve(str(fitted.config_toml), found.overrides).config == found.config
 
 
 def test_what_does_not_bend_the_curve_may_differ_from_the_plan(fitted: RunDirectory) -> None:
@@ -340,7 +341,7 @@ def test_what_does_not_bend_the_curve_may_differ_from_the_plan(fitted: RunDirect
     ("override", "named"),
     [
         ("data.batch_size=1", r"data\.batch_size \(2 -> 1\)"),
-        ("sft.fit=auto", r"sft\.fit \(\"manual\" -> \"auto\"\)"),
+        ("sft.fit=auto", r"goes on as planned when it started: micro-batch 2 x 4, activations kept"),
     ],
 )
 def test_another_plan_has_to_be_forced(fitted: RunDirectory, override: str, named: str) -> None:
@@ -348,6 +349,12 @@ def test_another_plan_has_to_be_forced(fitted: RunDirectory, override: str, name
         prepare(fitted, [override])
     assert "--force" in caught.value.fix
     assert prepare(fitted, [override], force=True).changed
+
+
+def test_a_new_plan_and_something_else_names_the_something_else(fitted: RunDirectory) -> None:
+    with pytest.raises(ConfigError, match=r"loss curve.*: sft\.lr \(") as caught:
+        prepare(fitted, ["sft.fit=auto", "sft.lr=1"])
+    assert "sft.fit" not in caught.value.message
 
 
 def test_a_forced_new_plan_starts_from_what_was_configured(fitted: RunDirectory) -> None:

@@ -1,0 +1,280 @@
+"""The console: which screen is shown, the one timer, what is said below every screen, and how it is left."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import RenderableType
+from textual.app import App
+from textual.screen import Screen
+
+from inft.runs.directory import RunDirectory
+from inft.runs.visible import visible
+from inft_tui.deeds import Deeds, Outcome
+from inft_tui.display.capabilities import Capabilities, ThemeName
+from inft_tui.display.driver import TerminalDriver
+from inft_tui.display.palette import palette_for
+from inft_tui.display.spans import EMPTY, Line
+from inft_tui.keys import Keymap
+from inft_tui.listing import Listing, Seen, Snapshot
+from inft_tui.news import news_between
+from inft_tui.screens.console_screen import ConsoleScreen
+from inft_tui.screens.runs import RunsScreen
+from inft_tui.worker import Worker
+
+LISTING_S = 1.0
+"""Between two looks at the runs."""
+SLICE_S = 0.008
+"""Of reading at a time; a key that is pressed meanwhile waits no longer than this for the interpreter."""
+
+THEMES: tuple[ThemeName, ...] = ("dark", "light", "colour-blind")
+
+
+class ConsoleApp(App[None], inherit_bindings=False):
+    """The console.
+
+    Args:
+        capabilities: of the terminal.
+        keymap: what the keys mean.
+        logs_dir: the folder of runs.
+        attach: the run to open with; None = the listing.
+        readonly: whether nothing can be done to a run.
+    """
+
+    ENABLE_COMMAND_PALETTE = False
+    ALLOW_SELECT = False
+    TITLE = "inft-tui"
+
+    def __init__(
+        self,
+        capabilities: Capabilities,
+        keymap: Keymap,
+        logs_dir: Path,
+        *,
+        attach: RunDirectory | None = None,
+        readonly: bool = False,
+    ) -> None:
+        # Colours go to the terminal as the palette states them; turning them into full colour is not for Textual to do.
+        super().__init__(driver_class=TerminalDriver, ansi_color=True)
+        self.capabilities = capabilities
+        self.keymap = keymap
+        self.readonly = readonly
+        self.palette = palette_for(capabilities.theme, capabilities.colours)
+        for name in THEMES:
+            self.register_theme(palette_for(name, capabilities.colours).theme)
+        self.set_reactive(App.theme, self.palette.theme.name)
+        self.stylesheet.set_variables(self.get_css_variables())
+        self.snapshot = Snapshot()
+        self.has_looked = False
+        self.crash: Exception | None = None
+        self.worker = Worker(self._hand_over, self._handle_exception)
+        self.deeds = Deeds(self._say_from_anywhere)
+        self._listing = Listing(logs_dir)
+        self._reading = False
+        self._next_listing = float("-inf")
+        self._first_run = attach
+        self._notice: Line = EMPTY
+        self._timer: asyncio.TimerHandle | None = None
+
+    # Screens
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The screen below all others."""
+        return RunsScreen(self)
+
+    def open_run(self, run: RunDirectory) -> None:
+        """Shows one run."""
+        self.push_screen(self._run_screen(run))
+
+    def back(self) -> None:
+        """Shows what was shown before."""
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+
+    def act(self, name: str) -> None:
+        """Does what a key means that is valid everywhere."""
+        match name:
+            case "quit":
+                self.leave(0)
+            case "runs":
+                while len(self.screen_stack) > 1:
+                    self.pop_screen()
+            case "help":
+                from inft_tui.screens.help import HelpScreen
+
+                self.push_screen(HelpScreen(self, self._place()))
+            case "commands":
+                from inft_tui.screens.commands import CommandsScreen
+
+                self.push_screen(CommandsScreen(self, self._place()))
+            case "theme":
+                at = THEMES.index(self.capabilities.theme)
+                self.set_colours(THEMES[(at + 1) % len(THEMES)])
+            case "repaint":
+                self.repaint()
+            case "suspend":
+                self.action_suspend_process()
+            case _:
+                pass
+
+    def set_colours(self, theme: ThemeName) -> None:
+        """Shows everything in other colours."""
+        self.capabilities = self.capabilities.with_theme(theme)
+        self.palette = palette_for(theme, self.capabilities.colours)
+        self.theme = self.palette.theme.name
+        for screen in self.screen_stack:
+            if isinstance(screen, ConsoleScreen):
+                screen.recolour(self.palette)
+        self.say(Outcome(f"Colours: {theme}", went_well=True))
+
+    # The line below every screen
+
+    def notice(self) -> Line:
+        """What is to be said, whatever is shown."""
+        return self._notice
+
+    def say(self, outcome: Outcome) -> None:
+        """Says it until the next key."""
+        self._notice = ((f" {outcome.text}", "accent" if outcome.went_well else "bad"),)
+        self._draw_bars()
+
+    def forget_notice(self) -> None:
+        """A key was pressed, so it was read."""
+        self._notice = EMPTY
+
+    # The one timer
+
+    def on_mount(self) -> None:
+        """Begins to look at the runs."""
+        asyncio.get_running_loop().set_exception_handler(self._fail_in_loop)
+        if self._first_run is not None:
+            self.open_run(self._first_run)
+        self._tick()
+
+    def tick_soon(self) -> None:
+        """Another screen is shown, which may want to be looked after oftener."""
+        self.call_later(self._tick)
+
+    def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        screen = self._shown_screen()
+        period = LISTING_S if screen is None else screen.period_s or self.capabilities.refresh_s
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = loop.call_later(period, self.call_later, self._tick)
+        now = loop.time()
+        if now >= self._next_listing - LISTING_S / 10 and not self._reading:
+            self._next_listing = now + LISTING_S
+            self._read_runs()
+        if screen is not None and self.has_looked:
+            screen.tick()
+
+    def _read_runs(self) -> None:
+        self._reading = True
+        self.worker.ask(lambda: self._listing.read(SLICE_S), self._runs_read)
+
+    def _runs_read(self, snapshot: Snapshot) -> None:
+        before, self.snapshot = self.snapshot, snapshot
+        first, self.has_looked = not self.has_looked, True
+        news = news_between(before, snapshot)
+        if news is not None:
+            self.say(news)
+        if snapshot.done:
+            self._reading = False
+        else:
+            self._read_runs()
+        screen = self._shown_screen()
+        if screen is not None and (first or snapshot.done):
+            screen.tick()
+
+    # Leaving
+
+    def leave(self, code: int) -> None:
+        """Ends the console, and says that training goes on where it does."""
+        driver = self._driver
+        if isinstance(driver, TerminalDriver):
+            driver.last_words = last_words(self.snapshot)
+        self.exit(return_code=code)
+
+    def leave_for(self, number: signal.Signals) -> None:
+        """Ends it as a signal asks."""
+        self.leave(128 + number)
+
+    def repaint(self) -> None:
+        """Sends the whole screen anew."""
+        self.screen.refresh()
+
+    # What Textual does otherwise
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Draws, unless the terminal is behind: it then gets one whole drawing once it has caught up."""
+        if isinstance(self._driver, TerminalDriver) and self._driver.is_behind:
+            return
+        super()._display(screen, renderable)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Keeps what happened for whoever started the app, who says it once the terminal is back."""
+        self.crash = self.crash or error
+        super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        self._close_messages_no_wait()
+
+    def _print_error_renderables(self) -> None:
+        self._exit_renderables.clear()
+
+    def _fail_in_loop(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, Exception):
+            self._handle_exception(error)
+
+    # Private
+
+    def _run_screen(self, run: RunDirectory) -> ConsoleScreen:
+        from inft_tui.screens.run_text import RunTextScreen
+
+        return RunTextScreen(self, run)
+
+    def _place(self) -> ConsoleScreen:
+        assert isinstance(self.screen, ConsoleScreen)
+        return self.screen
+
+    def _shown_screen(self) -> ConsoleScreen | None:
+        if not self.screen_stack:
+            return None
+        screen = self.screen
+        return screen if isinstance(screen, ConsoleScreen) else None
+
+    def _draw_bars(self) -> None:
+        screen = self._shown_screen()
+        if screen is not None:
+            screen.draw_bars()
+
+    def _hand_over(self, call: Callable[[], None]) -> None:
+        self.call_later(call)
+
+    def _say_from_anywhere(self, outcome: Outcome) -> None:
+        self.call_later(self.say, outcome)
+
+
+def last_words(snapshot: Snapshot) -> str:
+    """What is said on leaving; nothing where no run goes on."""
+    live = [seen for seen in snapshot.runs if seen.condition is not None and seen.condition.alive]
+    if not live:
+        return ""
+    names = ", ".join(_name(seen) for seen in live[:3])
+    more = f" and {len(live) - 3} more" if len(live) > 3 else ""
+    first = _name(live[0])
+    return (
+        f"Training goes on without the console: {names}{more}.\n"
+        f"  look again with   inft-tui attach {first}\n"
+        f"  stop it with      inft-tui stop {first}\n"
+    )
+
+
+def _name(seen: Seen) -> str:
+    return visible(seen.run.run_id)

@@ -1,0 +1,1 @@
+"""Curves in a terminal: values, scales, drawing; without Textual."""

@@ -1,0 +1,232 @@
+"""One chart with all that a person can do to it. Whatever is done, it says which cells are other ones now."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from inft_tui.charts import export
+from inft_tui.charts.axis import Along, Axis, Steps
+from inft_tui.charts.cells import Cell, Changed, differences
+from inft_tui.charts.figure import Figure
+from inft_tui.charts.glyphs import CURVES, Glyphs
+from inft_tui.charts.plot import Curve, Viewport
+from inft_tui.charts.series import Series
+from inft_tui.charts.shown import Marked, Shown
+from inft_tui.charts.smoothing import Smoothed
+from inft_tui.charts.view import Counted, View, moved_cursor
+
+WEIGHTS = (0.0, 0.9, 0.98, 0.995)
+"""Of smoothing, from none to some 200 points; see `smoothing`."""
+_USUAL = WEIGHTS[2]
+_SMOOTHED_FROM = 100
+"""Points below which a curve is not smoothed: an evaluation's few values would only be displaced."""
+_SLICE = 50_000
+"""Points that are smoothed at once, in about 5 ms; a key press must not wait for a million."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a chart is of.
+
+    Attributes:
+        title: of the chart.
+        series: by the names that a reader knows them by, at most eight; a cursor goes along the first one.
+        unit: of the values; "" = none.
+        marks: what happened at which step; may grow.
+        end: the last step there will be; None = not known.
+        smooth: whether the curves are noisy; a learning rate is not, and would only be drawn late.
+        clocks: what else the x axis can count, as series over steps.
+    """
+
+    title: str
+    series: Mapping[str, Series]
+    unit: str = ""
+    marks: Sequence[Marked] = ()
+    end: float | None = None
+    smooth: bool = True
+    clocks: Mapping[Counted, Series] = field(default_factory=dict)
+
+
+class Chart:
+    """A chart in `width` x `height` cells.
+
+    Attributes:
+        rows: of cells, from the top.
+        view: what part of it is looked at.
+    """
+
+    def __init__(self, glyphs: Glyphs) -> None:
+        self.view = View()
+        self.glyphs = glyphs
+        self._chosen_weight: float | None = None
+        self.content = Content("", {})
+        self._size = (1, 1)
+        self._axis: Axis = Steps()
+        self._smoothed: dict[str, Smoothed] = {}
+        self._figure = self._new_figure()
+
+    @property
+    def rows(self) -> Sequence[Sequence[Cell]]:
+        """The picture."""
+        return self._figure.rows
+
+    @property
+    def viewport(self) -> Viewport | None:
+        """What of the curves is shown; None where there is nothing to show."""
+        return self._figure.viewport
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether more points are to be smoothed: then `points_added` once more, after what else is to be done."""
+        return any(len(smoothed) < len(smoothed.series) for smoothed in self._smoothed.values())
+
+    @property
+    def weight(self) -> float:
+        """Of the smoothing: what a person chose, or else what suits the curves; 0 = none."""
+        if self._chosen_weight is not None:
+            return self._chosen_weight
+        return _USUAL if self.content.smooth else 0.0
+
+    def show(self, content: Content) -> None:
+        """Shows something else, in the same way. What is shown may grow: `points_added` says so."""
+        if [*content.series.values()] != [*self.content.series.values()]:
+            self._smoothed = {}
+            self._chosen_weight = None
+            self.view.cursor = None
+        self.content = content
+        self.view.count(self.view.counted)
+        self._axis = self._chosen_axis()
+        self._figure = self._new_figure()
+
+    def resize(self, width: int, height: int) -> None:
+        """Another size, from 1x1 up."""
+        self._size = (max(1, width), max(1, height))
+        self._figure = self._new_figure()
+
+    def use(self, glyphs: Glyphs) -> None:
+        """Draws with other characters."""
+        self.glyphs = glyphs
+        self._figure = self._new_figure()
+
+    def points_added(self) -> list[Changed]:
+        """Draws the points and marks that have come."""
+        if self._needs_smoothing() != set(self._smoothed):
+            return self._redrawn(lambda: None)
+        for smoothed in self._smoothed.values():
+            smoothed.advance(_SLICE)
+        return self._figure.grow()
+
+    def end_at(self, end: float | None) -> list[Changed]:
+        """Another last step: the run's plan has become known, or has changed."""
+        if end == self.content.end:
+            return []
+        self.content = replace(self.content, end=end)
+        return self._redrawn(lambda: None)
+
+    def move_cursor(self, columns: int) -> list[Changed]:
+        """Goes to the point so many columns on, or to the next one; the first time to the last point shown."""
+        first = next(iter(self._figure.shown.curves), None)
+        viewport = self.viewport
+        if first is None or viewport is None:
+            return []
+        self.view.cursor = moved_cursor(first[1], viewport, self._figure.plot_width, self.view.cursor, columns)
+        return self._figure.moved()
+
+    def hide_cursor(self) -> list[Changed]:
+        """No cursor; the title tells the last values."""
+        self.view.cursor = None
+        return self._figure.moved()
+
+    def zoom(self, factor: float) -> list[Changed]:
+        """Shows `factor` of the width, around the cursor or else the middle."""
+        viewport, cursor = self.viewport, self.view.cursor
+        if viewport is None:
+            return []
+        around = viewport.x_at(0.5) if cursor is None else self._axis.position(cursor)
+        return self._redrawn(lambda: self.view.zoom(factor, viewport, around))
+
+    def pan(self, share: float) -> list[Changed]:
+        """Moves by `share` of the width, to the right if positive."""
+        viewport = self.viewport
+        return [] if viewport is None else self._redrawn(lambda: self.view.pan(share, viewport))
+
+    def toggle_follow(self) -> list[Changed]:
+        """Holds what is shown, or follows the run again."""
+        viewport = self.viewport
+        if self.view.follow and viewport is not None:
+            return self._redrawn(lambda: self.view.hold(viewport))
+        return self._redrawn(self.view.follow_again)
+
+    def toggle_log_x(self) -> list[Changed]:
+        """An even or a logarithmic x axis."""
+        return self._redrawn(self.view.toggle_log_x)
+
+    def toggle_log_y(self) -> list[Changed]:
+        """An even or a logarithmic value axis."""
+        self.view.log_y = not self.view.log_y
+        return self._redrawn(lambda: None)
+
+    def cycle_smoothing(self) -> list[Changed]:
+        """The next weight of `WEIGHTS`."""
+        heavier = [weight for weight in WEIGHTS if weight > self.weight]
+        self._chosen_weight = min(heavier, default=WEIGHTS[0])
+        self._smoothed = {}
+        return self._redrawn(lambda: None)
+
+    def cycle_axis(self) -> list[Changed]:
+        """The x axis counts steps, epochs or time, as far as these are known."""
+        known = [counted for counted in Counted if counted is Counted.STEP or counted in self.content.clocks]
+        following = itertools.dropwhile(lambda counted: counted is not self.view.counted, [*known, *known])
+        next(following, None)
+        self.view.count(next(following, Counted.STEP))
+        self._axis = self._chosen_axis()
+        return self._redrawn(lambda: None)
+
+    def to_csv(self) -> str:
+        """The points shown; empty where there are none."""
+        return "" if self.viewport is None else export.to_csv(self._figure.shown.curves, self.viewport)
+
+    def to_svg(self) -> str:
+        """What is shown, as a drawing; empty where there is nothing."""
+        shown = self._figure.shown
+        counted = "time in seconds" if self.view.counted is Counted.TIME else self.view.counted.value
+        title = f"{shown.title} ({shown.unit})" if shown.unit else shown.title
+        return "" if self.viewport is None else export.to_svg(title, shown.curves, self.viewport, counted)
+
+    def _redrawn(self, change: Callable[[], None]) -> list[Changed]:
+        before = self._figure.rows
+        change()
+        self._figure = self._new_figure()
+        return differences(before, self._figure.rows)
+
+    def _new_figure(self) -> Figure:
+        needed = self._needs_smoothing()
+        self._smoothed = {
+            name: self._smoothed.get(name) or Smoothed(series, self.weight)
+            for name, series in self.content.series.items()
+            if name in needed
+        }
+        for smoothed in self._smoothed.values():
+            smoothed.advance(_SLICE)
+        curves = [
+            (name, Curve(series, place, self._smoothed.get(name), self._axis))
+            for place, (name, series) in enumerate(itertools.islice(self.content.series.items(), CURVES))
+        ]
+        note = f"smoothed {self.weight:g}" if self._smoothed else ""
+        content = self.content
+        shown = Shown(content.title, curves, content.unit, content.marks, content.end, note)
+        return Figure(shown, self.view, *self._size, self.glyphs)
+
+    def _needs_smoothing(self) -> set[str]:
+        if not self.weight:
+            return set()
+        return {name for name, series in self.content.series.items() if len(series) >= _SMOOTHED_FROM}
+
+    def _chosen_axis(self) -> Axis:
+        clock = self.content.clocks.get(self.view.counted)
+        if clock is None:
+            self.view.counted = Counted.STEP
+            return Steps()
+        return Along(clock)

@@ -1,0 +1,45 @@
+"""What a figure is of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from inft_tui.charts.plot import Curve
+
+
+class Marked(Protocol):
+    """Something that happened at a step."""
+
+    @property
+    def kind(self) -> str:
+        """One of evaluation, checkpoint, alert, seam, resume; others are not drawn."""
+
+    @property
+    def x(self) -> float:
+        """The step."""
+
+    @property
+    def text(self) -> str:
+        """What to say about it."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a figure is of.
+
+    Attributes:
+        title: of the chart.
+        curves: with their names; the first one is what a cursor goes along.
+        unit: of the values; "" = none.
+        end: the last step there will be; None = not known.
+        note: stands at the right of the title, such as the weight of smoothing.
+    """
+
+    title: str
+    curves: Sequence[tuple[str, Curve]]
+    unit: str = ""
+    marks: Sequence[Marked] = ()
+    end: float | None = None
+    note: str = ""

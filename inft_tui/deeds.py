@@ -1,0 +1,104 @@
+"""What the console does to runs: it runs the very command that a person would type, and tells what that said."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from inft.errors import ExitCode
+from inft.runs.directory import RunDirectory
+from inft.runs.visible import visible
+
+_OPTIONS = {"resume": ("--detach",)}
+_ONLY_WAITING = frozenset({"save", "stop"})
+"""Once asked for, these happen by themselves; abort has more to do, and resume starts something."""
+_UNDER_WAY = {
+    "save": "{run} saves after this step …",
+    "stop": "{run} saves and ends after this step …",
+    "abort": "Ending {run} …",
+    "resume": "Going on with {run} …",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a deed ended.
+
+    Attributes:
+        text: what the command said, in one line.
+        went_well: whether it did what it was asked to.
+    """
+
+    text: str
+    went_well: bool
+
+
+class Deeds:
+    """Commands under way.
+
+    Args:
+        say: told what is being done and how it ended; also from other threads.
+    """
+
+    def __init__(self, say: Callable[[Outcome], None]) -> None:
+        self._say = say
+        self._waiting: list[subprocess.Popen[str]] = []
+
+    def begin(self, request: str, run: RunDirectory) -> None:
+        """Does it, without waiting for it."""
+        self._say(Outcome(_UNDER_WAY[request].format(run=visible(run.run_id)), went_well=True))
+        threading.Thread(target=self._do, args=(request, run), name=request, daemon=True).start()
+
+    def leave(self) -> None:
+        """Ends those that only wait for a run to honour what they have asked; it does so without them."""
+        for process in self._waiting:
+            process.terminate()
+
+    def _do(self, request: str, run: RunDirectory) -> None:
+        process = _start(command_line(request, run))
+        if request in _ONLY_WAITING:
+            self._waiting.append(process)
+        said, complained = process.communicate()
+        if request in _ONLY_WAITING:
+            self._waiting.remove(process)
+        went_well = process.returncode == ExitCode.FINISHED
+        text = one_line(said if went_well and said.strip() else complained)
+        self._say(Outcome(text or f"`inft-tui {request}` ended with code {process.returncode}.", went_well))
+
+
+def command_line(request: str, run: RunDirectory) -> list[str]:
+    """The command, for this Python."""
+    program = [sys.executable, "-P", "-m", "inft_tui"]
+    return [*program, request, str(run.path.absolute()), *_OPTIONS.get(request, ())]
+
+
+def _start(command: Sequence[str]) -> subprocess.Popen[str]:
+    """Starts a command in a session of its own: a terminal that hangs up must not end it halfway."""
+    package = Path(__file__).resolve().parent.parent
+    path = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(package))))
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+
+
+def one_line(said: str) -> str:
+    r"""What a command printed, as one line.
+
+    >>> one_line("error: It has ended.\n  `inft-tui status x` tells more.\n")
+    'It has ended. `inft-tui status x` tells more.'
+    """
+    text = " ".join(part.strip() for part in said.splitlines() if part.strip())
+    return visible(text.removeprefix("error: "))

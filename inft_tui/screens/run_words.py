@@ -1,0 +1,48 @@
+"""What `inft-tui status` says about a run, looked up apart from the screen and drawn on it."""
+
+from __future__ import annotations
+
+from inft.errors import InftError
+from inft.runs.directory import RunDirectory
+from inft.runs.inspect import Inspector
+from inft_tui.commands.status import Looker, Picture, lines
+from inft_tui.display.spans import EMPTY, Line
+
+_LABEL_COLUMNS = 16
+"""Of `status`: two blanks, the label, two blanks."""
+
+
+class RunWords:
+    """The words about one run.
+
+    Args:
+        run: which.
+    """
+
+    def __init__(self, run: RunDirectory) -> None:
+        self.run = run
+        self._looker: Looker | None = None
+        self._picture: Picture | InftError | None = None
+
+    def look(self) -> None:
+        """Looks at the run; takes milliseconds, so a thread does it."""
+        try:
+            if self._looker is None:
+                self._looker = Looker(Inspector(self.run))
+            self._picture = self._looker.look()
+        except InftError as problem:
+            self._picture = problem
+
+    def lines(self, columns: int) -> list[Line]:
+        """The words, wrapped; nothing before the first look."""
+        picture = self._picture
+        if picture is None:
+            return []
+        if isinstance(picture, InftError):
+            return [((f"  {picture.message}", "bad"),), ((f"  {picture.fix}", "text"),)]
+        return [_styled(line) for line in lines(picture, columns, watching=True)[1:]]
+
+
+def _styled(line: str) -> Line:
+    """A label in one role and what it says in another."""
+    return ((line[:_LABEL_COLUMNS], "dim"), (line[_LABEL_COLUMNS:], "text")) if line else EMPTY

