@@ -30,7 +30,7 @@ from inft.readiness.needs import Needs, needs_of
 from inft.runs.directory import logs_folder
 
 CARDS = "inft.machine.cards"
-FULL_SIZE = Needs(gpu=True, dtype="float16", dtype_key="", workers=0, batch_bytes=0)
+FULL_SIZE = Needs(gpu=True, dtype="float16", dtype_key="", workers=0, row_bytes=0)
 """What any model of full size asks of a GPU; every card computes in fp16."""
 
 _NO_WAY_AROUND = (gpu.DRIVER, gpu.GPU)
@@ -89,20 +89,25 @@ def check_all(config: Config | None, root: Path, *, module: str = CARDS) -> Read
     needs = None if config is None else needs_of(config, root, _pixels(architecture))
     room, installed = look_at_room(), libraries.installed_libraries()
     torch = libraries.installed_torch()
+    cards = _cards(looking)
+    statistics = None if config is None else cached_statistics(config, root)
+    seen, unforeseen = None, None
+    if config is not None and needs is not None:
+        lengths = assumed_lengths(config.family, config.basic.max_length) if statistics is None else statistics.table
+        try:
+            seen = outlook.outlook(config, architecture, lengths, cards, needs)
+        except ConfigError as error:
+            unforeseen = red(outlook.NAME, error.message, error.fix)
+        if seen is not None:
+            needs = needs.of_micro_batch(seen.forecast.choice.micro_batch)
     checks = [
+        *_gpu_checks(cards, torch, needs),
         host.judge_cpu(room, needs),
         host.judge_memory(room, needs),
         host.judge_shared(room, needs),
         libraries.judge_libraries(installed),
     ]
-    cards = _cards(looking)
-    statistics = None if config is None else cached_statistics(config, root)
-    seen = None
-    if config is not None:
-        lengths = assumed_lengths(config.family, config.basic.max_length) if statistics is None else statistics.table
-        seen = outlook.outlook(config, architecture, lengths, cards, needs)
     answers = asked()
-    checks = [*_gpu_checks(cards, torch, needs), *checks]
     expects_gpu = gpu.is_expected(cards, needs)
     full_size = not are_red([check for check in _gpu_checks(cards, torch, FULL_SIZE) if check.name in _NO_WAY_AROUND])
     unasked = set() if cards.chosen is not None else {gpu.BF16, gpu.MEMORY, gpu.HEALTH}
@@ -118,7 +123,7 @@ def check_all(config: Config | None, root: Path, *, module: str = CARDS) -> Read
     checks.append(folders.judge_output_folders(_outputs(config, root)))
     checks += options.judge_options(config, cards)
     checks.append(rows.judge_rows(config, statistics))
-    checks.append(outlook.judge(seen, cards, config, needs))
+    checks.append(unforeseen or outlook.judge(seen, cards, config, needs))
     return Readiness(one_of_each(checks), seen, _greens(checks, unasked), full_size, expects_gpu)
 
 
@@ -129,7 +134,10 @@ def forecast_text(config: Config, root: Path, *, module: str = CARDS) -> str | N
     needs = needs_of(config, root, _pixels(architecture))
     statistics = cached_statistics(config, root)
     lengths = assumed_lengths(config.family, config.basic.max_length) if statistics is None else statistics.table
-    seen = outlook.outlook(config, architecture, lengths, _cards(looking), needs)
+    try:
+        seen = outlook.outlook(config, architecture, lengths, _cards(looking), needs)
+    except ConfigError:
+        return None  # no layer has the names that get adapters
     return None if seen is None else outlook.summary(seen, config)
 
 
@@ -214,8 +222,8 @@ def _judge_disks(destinations: Sequence[disk.Destination]) -> Check:
 def _machine_destinations(root: Path) -> list[disk.Destination]:
     return [
         disk.Destination("project", root, None),
-        disk.Destination("cache of inft-tui", cache_dir(), None),
-        disk.Destination("hub cache", hub_cache_dir(), None),
+        disk.Destination("cache of inft-tui", cache_dir(), None, vital=False),
+        disk.Destination("hub cache", hub_cache_dir(), None, vital=False),
     ]
 
 
@@ -230,8 +238,9 @@ def _destinations(
     yield disk.Destination("checkpoints", output, kept)
     yield disk.Destination("final adapters", best, None if results is None else 2 * results)
     yield disk.Destination("run's logs", logs_folder(config), disk.LOGS_BYTES)
-    made = TINY_MODEL_BYTES if config.basic.model_source == "tiny" else 0
-    yield disk.Destination("cache of inft-tui", cache_dir(), made + LENGTHS_BYTES)
+    tiny = config.basic.model_source == "tiny"
+    cached = LENGTHS_BYTES + (TINY_MODEL_BYTES if tiny else 0)
+    yield disk.Destination("cache of inft-tui", cache_dir(), cached, vital=tiny)
     fetched = [(repository, answer.need_bytes) for repository, answer in answers.items()]
     if fetched:
         nominal = [_nominal_bytes(repository, architecture) if need is None else need for repository, need in fetched]

@@ -30,12 +30,14 @@ class Destination:
         folder: where; it need not exist.
         need_bytes: how much goes there at the most; None = not known.
         unknown: what else goes there, of a size that nobody here knows; empty = nothing.
+        vital: whether a run ends if it cannot be written; without a cache, things are only made again.
     """
 
     words: str
     folder: Path
     need_bytes: int | None
     unknown: str = ""
+    vital: bool = True
 
 
 def judge_disks(destinations: Sequence[Destination], disks: Mapping[Path, Disk | None]) -> Check:
@@ -45,17 +47,19 @@ def judge_disks(destinations: Sequence[Destination], disks: Mapping[Path, Disk |
         destinations: what goes where.
         disks: of each folder.
     """
+    tight: list[Check] = []
     for destination in destinations:
         disk = disks[destination.folder]
-        if disk is not None and disk.problem:
-            return red(
-                NAME, f"The {destination.words} cannot be written: {disk.problem}.",
-                "Mend that, or name another folder in the profile.",
-            )  # fmt: skip
-    tight: list[Check] = []
+        if disk is None or not disk.problem:
+            continue
+        words = f"The {destination.words} cannot be written: {disk.problem}"
+        if destination.vital:
+            return red(NAME, f"{words}.", "Mend that, or name another folder in the profile.")
+        tight.append(amber(NAME, f"{words}, so that its content is made again each time.", "Mend that when you can."))
+    destinations = [one for one in destinations if (disk := disks[one.folder]) is None or not disk.problem]
     told: list[str] = []
     for disk, sharing in _by_disk(destinations, disks):
-        need = sum(destination.need_bytes or 0 for destination in sharing)
+        need = sum(destination.need_bytes or 0 for destination in sharing if destination.vital)
         unknown = list(dict.fromkeys(destination.unknown for destination in sharing if destination.unknown))
         words = f"{size(disk.free_bytes)} free for {_parts(sharing, need)}"
         place = sharing[0].folder

@@ -12,6 +12,7 @@ from inft.config import Config
 from inft.project import inside
 from inft.readiness.check import Check, green, red
 from inft.readiness.corpus import judge_corpus
+from inft.readiness.hub_files import are_weights_whole
 from inft.runs.locks import lock_file, read_holder
 
 MODEL, OUTPUT = "local model", "output folders"
@@ -26,6 +27,10 @@ def judge_model_folder(folder: Path) -> Check:
         return red(MODEL, f"{folder} (basic.model_path) holds no config.json, so it is no checkpoint.", fix)
     if not any(folder.glob("*.safetensors")):
         return red(MODEL, f"{folder} (basic.model_path) holds no weights in safetensors files.", fix)
+    if not are_weights_whole(folder):
+        return red(
+            MODEL, f"{folder} (basic.model_path) lacks some of the files that its index names.", "Copy it again."
+        )
     return green(MODEL, f"{folder} holds a checkpoint.")
 
 

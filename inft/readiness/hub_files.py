@@ -84,7 +84,7 @@ def is_cached(repository: Repository) -> bool:
     folder = cached_snapshot(repository.repo_id, repository.revision)
     if folder is None or not os.path.isfile(folder / "tokenizer.json"):
         return False
-    return not repository.weights or (os.path.isfile(folder / "config.json") and _are_weights_whole(folder))
+    return not repository.weights or (os.path.isfile(folder / "config.json") and are_weights_whole(folder))
 
 
 def downloaded_bytes(repository: Repository, paths: Sequence[str]) -> int:
@@ -95,7 +95,8 @@ def downloaded_bytes(repository: Repository, paths: Sequence[str]) -> int:
     return sum(os.path.getsize(folder / path) for path in paths if os.path.isfile(folder / path))
 
 
-def _are_weights_whole(folder: Path) -> bool:
+def are_weights_whole(folder: Path) -> bool:
+    """Whether all weight files are there that the checkpoint's index names; without an index, any."""
     index = folder / "model.safetensors.index.json"
     if not os.path.isfile(index):
         return any(map(os.path.isfile, folder.glob("*.safetensors")))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from inft.config import Config
@@ -23,14 +23,25 @@ class Needs:
         dtype: what it computes in.
         dtype_key: the parameter that says so.
         workers: processes that prepare batches.
-        batch_bytes: what a batch takes in shared memory, with the most tiles that a picture can have.
+        row_bytes: what a row takes of a batch in shared memory, with the most tiles that a picture can have.
+        micro_batch: rows of a batch.
     """
 
     gpu: bool
     dtype: DtypeName
     dtype_key: str
     workers: int
-    batch_bytes: int
+    row_bytes: int
+    micro_batch: int = 1
+
+    @property
+    def batch_bytes(self) -> int:
+        """What a batch takes in shared memory."""
+        return self.micro_batch * self.row_bytes
+
+    def of_micro_batch(self, rows: int) -> Needs:
+        """The same, with batches of so many rows."""
+        return replace(self, micro_batch=rows)
 
 
 def needs_of(config: Config, root: Path, pixels_per_row: int) -> Needs:
@@ -48,7 +59,8 @@ def needs_of(config: Config, root: Path, pixels_per_row: int) -> Needs:
         dtype_key="qlora.bnb_4bit_compute_dtype" if quantised else "basic.dtype",
         workers=config.data.num_workers,
         # Three colours in fp32, which the processors give; the tokens beside them do not count.
-        batch_bytes=config.data.batch_size * pixels_per_row * 3 * 4,
+        row_bytes=pixels_per_row * 3 * 4,
+        micro_batch=config.data.batch_size,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from inft.config import Config
-from inft.errors import ConfigError
 from inft.forecast.architecture import Architecture
 from inft.forecast.choice import describe
 from inft.forecast.lengths import LengthTable
@@ -47,24 +46,25 @@ class Outlook:
 def outlook(
     config: Config, architecture: Architecture | None, lengths: LengthTable, cards: Cards, needs: Needs | None
 ) -> Outlook | None:
-    """The outlook of `config` on the GPU that it would use; None where nothing can be computed."""
+    """The outlook of `config` on the GPU that it would use; None where its model is not known.
+
+    Raises:
+        ConfigError: no layer has the names that get adapters.
+    """
     if architecture is None or needs is None:
         return None
     budget = budget_bytes(config, cards, needs)
-    try:
-        configured = forecast(config, architecture, lengths)
-        if budget is None:
-            return Outlook(configured, lengths, configured, needs.gpu)
-        plan = choose(config, architecture, lengths, budget)
-        if plan.fits:
-            return Outlook(plan.forecast, lengths, configured, needs.gpu, plan)
-        automatic = replace(config, sft=replace(config.sft, fit="auto"))
-        other = None if config == automatic else choose(automatic, architecture, lengths, budget)
-        rescue = other if other is not None and other.fits else None
-        found = remedies(config, architecture, lengths, budget)
-        return Outlook(plan.forecast, lengths, configured, needs.gpu, plan, rescue, found)
-    except ConfigError:
-        return None  # no layer has the names that get adapters, which the trainer says in full
+    configured = forecast(config, architecture, lengths)
+    if budget is None:
+        return Outlook(configured, lengths, configured, needs.gpu)
+    plan = choose(config, architecture, lengths, budget)
+    if plan.fits:
+        return Outlook(plan.forecast, lengths, configured, needs.gpu, plan)
+    automatic = replace(config, sft=replace(config.sft, fit="auto"))
+    other = None if config == automatic else choose(automatic, architecture, lengths, budget)
+    rescue = other if other is not None and other.fits else None
+    found = remedies(config, architecture, lengths, budget)
+    return Outlook(plan.forecast, lengths, configured, needs.gpu, plan, rescue, found)
 
 
 def budget_bytes(config: Config, cards: Cards, needs: Needs) -> int | None:
@@ -77,7 +77,7 @@ def budget_bytes(config: Config, cards: Cards, needs: Needs) -> int | None:
     if cards.chosen is None:
         return limit if needs.gpu else None
     free = cards.chosen.free_bytes
-    return None if free is None else min(free, limit or free)
+    return free if free is None or limit is None else min(free, limit)
 
 
 def budget_source(config: Config, plan: Plan) -> str:

@@ -14,7 +14,7 @@ from inft.machine.room import Disk
 from inft.profiles import resolve
 from inft.readiness import checks as checks_module
 from inft.readiness import libraries
-from inft.readiness.check import Check
+from inft.readiness.check import Check, green
 from inft.readiness.checks import check_all, forecast_text
 from tests.machine import driver
 from tests.machine.fake_machine import GIB, T4, FakeCard, GpuIsLost
@@ -69,6 +69,37 @@ def test_a_demo_needs_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert [check for check in found.checks if check.status == "red"] == []
     assert found.outlook is not None
     assert found.outlook.plan is None
+
+
+def test_adapters_on_no_layer_are_the_forecasts_to_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = seeing(machine(FakeCard()), tmp_path, monkeypatch)
+    check = lights(resolve("aya_basic", ["lora.target_modules=nosuch"]).config, tmp_path, module=module)["forecast"]
+    assert check.status == "red"
+    assert "None of the LoRA targets nosuch is a linear layer" in check.message
+
+
+def test_a_cache_that_cannot_be_written_is_no_reason_to_refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFT_CACHE", "/proc/nope")
+    module = seeing(machine(FakeCard()), tmp_path, monkeypatch)
+    assert lights(resolve("aya_basic").config, tmp_path, module=module)["disk"].status == "amber"
+    assert lights(resolve("demo_aya").config, tmp_path, module=module)["disk"].status == "red"
+
+
+def test_a_limit_of_next_to_nothing_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = seeing(machine(FakeCard()), tmp_path, monkeypatch)
+    config = resolve("aya_adv", ["sft.fit=auto", "sft.memory_limit_gib=1e-10"]).config
+    assert lights(config, tmp_path, module=module)["forecast"].status == "red"
+
+
+def test_shared_memory_is_judged_by_the_planned_micro_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = seeing(machine(FakeCard()), tmp_path, monkeypatch)
+    asked: list[int] = []
+    monkeypatch.setattr(
+        "inft.readiness.host.judge_shared", lambda room, needs: asked.append(needs.micro_batch) or green("x", "y")
+    )
+    check_all(resolve("llama_basic", ["sft.fit=auto", "lora.scope=language"]).config, tmp_path, module=module)
+    check_all(resolve("llama_basic").config, tmp_path, module=module)
+    assert asked[0] > asked[1] == 1
 
 
 def test_a_limit_stands_for_a_card_that_is_not_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,11 +271,6 @@ def test_each_light_has_a_name_of_its_own(tmp_path: Path) -> None:
     names = [check.name for check in found]
     assert len(set(names)) == len(names)
     assert {"hub model", "hub processor", "hub dataset"} <= set(names)
-
-
-def test_names_that_no_layer_has_are_left_to_the_trainer(tmp_path: Path) -> None:
-    config = resolve("demo_aya", ['lora.target_modules=["no_such_proj"]']).config
-    assert lights(config, tmp_path)["forecast"].status == "amber"
 
 
 def test_a_file_where_checkpoints_should_go(tmp_path: Path) -> None:
