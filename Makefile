@@ -38,6 +38,9 @@ bench: .venv/.train
 	$(BIN)/python -m benchmarks.supervisor
 	$(BIN)/python -m benchmarks.resume --scratch outputs/benchmark
 	$(BIN)/python -m benchmarks.faults
+	$(BIN)/python -m benchmarks.charts
+	$(BIN)/python -m benchmarks.feeds
+	$(BIN)/python -m benchmarks.console
 
 clean:
 	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache

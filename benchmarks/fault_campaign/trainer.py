@@ -132,7 +132,7 @@ def make_small() -> None:
         "read_architecture": lambda *_: None,
         "build_collator": lambda *_: SimpleNamespace(corpus=range(ROWS)),
         "check_supervision": lambda _: None,
-        "measure": lambda *_: lengths(),
+        "measure": lambda *_, **__: lengths(),
         "build_model": lambda *_: (Regression(), table()),
         "CaptionTrainer": PointTrainer,
         "save": save,

@@ -208,18 +208,27 @@ def standing(folder: Path, run_id: str, flock: Flock = fcntl.flock) -> Standing:
     return "free"
 
 
+_READS = 20
+"""Times that a file is read which says nothing: a read may fall into a write, and the next one hardly does as well."""
+
+
 def read_holder(path: Path) -> Holder | None:
     """Who holds, or last held, the lock file `path`; None if it does not say.
 
     Raises:
         OSError: the file is there and cannot be read.
     """
-    try:
-        checked = msgspec.json.decode(path.read_bytes(), type=_Content)
-    except (FileNotFoundError, ValueError):
-        return None
-    holder = Holder(checked.run_id, checked.path, checked.host, checked.pid, checked.created, checked.boot_id)
-    return holder if checked.check == _check(holder) else None
+    for _ in range(_READS):
+        try:
+            checked = msgspec.json.decode(path.read_bytes(), type=_Content)
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            continue
+        holder = Holder(checked.run_id, checked.path, checked.host, checked.pid, checked.created, checked.boot_id)
+        if checked.check == _check(holder):
+            return holder
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)
