@@ -78,6 +78,8 @@ def _capabilities(overrides: Overrides) -> Capabilities:
 
 def _tell_textual(capabilities: Capabilities) -> None:
     """Textual reads these once, when it is imported."""
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)  # what some shell was once as large as would go before the terminal's own word
     os.environ["TEXTUAL_COLOR_SYSTEM"] = {"none": "standard", "16": "standard"}.get(
         capabilities.colours, capabilities.colours
     )

@@ -42,8 +42,6 @@ ESCAPE_S = 0.12
 """After this long an escape is a key of its own, and no longer the beginning of another one's sequence."""
 RESIZE_S = 0.04
 """A window that is dragged changes its size a hundred times; it is drawn for where it stays."""
-SETTLED_S = 0.5
-"""After the last change of size, until everything is drawn once more."""
 LAST_WORD_S = 0.3
 """What a terminal that does not read may delay our end by."""
 PATIENCE_S = 0.7
@@ -88,7 +86,6 @@ class TerminalDriver(Driver):
         self._waits_for_room = False
         self._owes_drawing = False
         self._resize: asyncio.TimerHandle | None = None
-        self._settled: asyncio.TimerHandle | None = None
         self._escape: asyncio.TimerHandle | None = None
         self._signals: list[signal.Signals] = []
         self._before: dict[signal.Signals, Any] = {}
@@ -136,7 +133,7 @@ class TerminalDriver(Driver):
     def disable_input(self) -> None:
         """Stops listening for keys."""
         self._loop.remove_reader(self._in)
-        for handle in (self._resize, self._settled, self._escape):
+        for handle in (self._resize, self._escape):
             if handle is not None:
                 handle.cancel()
 
@@ -282,10 +279,6 @@ class TerminalDriver(Driver):
     def _resized(self) -> None:
         if self._resize is None:
             self._resize = self._loop.call_later(RESIZE_S, self._send_size)
-        # A multiplexer says its new size before it has made room, and cuts off what is drawn in between.
-        if self._settled is not None:
-            self._settled.cancel()
-        self._settled = self._loop.call_later(SETTLED_S, self._owner.repaint)
 
     def _suspend(self) -> None:
         self._loop.remove_reader(self._in)

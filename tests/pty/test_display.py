@@ -99,6 +99,17 @@ def test_sizes(columns: int, rows: int, live_run: RunDirectory, old_run: RunDire
         assert terminal.screen.restored
 
 
+def test_the_terminal_knows_its_size_better_than_an_exported_variable(
+    live_run: RunDirectory, old_run: RunDirectory
+) -> None:
+    with Terminal(columns=100, rows=30, env={"COLUMNS": "80", "LINES": "24"}) as terminal:
+        terminal.wait_for(live_run.run_id)
+        assert "commands" in terminal.screen.lines[29]
+        terminal.resize(120, 35)
+        terminal.wait_until(lambda screen: "commands" in screen.lines[34], "the keys in the last line")
+        assert live_run.run_id in terminal.screen.text
+
+
 def test_a_storm_of_sizes(live_run: RunDirectory, old_run: RunDirectory) -> None:
     with Terminal(columns=80, rows=24) as terminal:
         terminal.wait_for(live_run.run_id[:15])
