@@ -79,11 +79,6 @@ class Figure:
         self.redraw()
 
     @property
-    def plot_left(self) -> int:
-        """The first column of the plot."""
-        return self._layout.gutter
-
-    @property
     def plot_width(self) -> int:
         """Columns of the plot."""
         return self._layout.plot_width

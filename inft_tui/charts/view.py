@@ -135,15 +135,6 @@ class View:
         return Domain(low, high) if low < high and high > 0 else nice_domain(low, high, 5)
 
 
-def nearest_step(curve: Curve, step: float) -> float | None:
-    """The curve's x that is nearest to `step`."""
-    xs = curve.series.x
-    if not xs:
-        return None
-    place = bisect_left(xs, step)
-    return min(xs[max(0, place - 1) : place + 1], key=lambda x: abs(x - step))
-
-
 def moved_cursor(curve: Curve, viewport: Viewport, columns: int, cursor: float | None, by: int) -> float | None:
     """The step of the curve's point that lies `by` columns of cells off the cursor, or the next point beyond that.
 

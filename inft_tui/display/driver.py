@@ -106,11 +106,6 @@ class TerminalDriver(Driver):
         self._owes_drawing = True
         return True
 
-    @property
-    def is_lost(self) -> bool:
-        """Whether there is no terminal any more."""
-        return self._outbox.lost
-
     def send_message(self, message: Message) -> None:
         """Hands a message to the app; unlike Textual's own drivers, from the event loop itself."""
         self._app.post_message(message)

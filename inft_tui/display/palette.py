@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 from rich.style import Style
 from textual.theme import Theme
 
-from inft_tui.display.capabilities import Capabilities, ThemeName
+from inft_tui.display.capabilities import ThemeName
 
 Role: TypeAlias = Literal[
     "text", "dim", "faint", "title", "accent", "good", "warn", "bad", "info", "bar", "bar-dim", "key", "selected", "ask"
@@ -156,11 +156,6 @@ def palette_for(name: ThemeName, colours: Literal["none", "16", "256", "truecolo
         series = {f"series-{number + 1}": colour for number, colour in enumerate(_SIXTEEN_SERIES)}
         return Palette(name, _SIXTEEN | series, _plain_theme(name))
     return _in_full(name, (_IN_256 if colours == "256" else _IN_FULL)[name])
-
-
-def palette_of(capabilities: Capabilities) -> Palette:
-    """The palette for a terminal."""
-    return palette_for(capabilities.theme, capabilities.colours)
 
 
 def _in_full(name: str, of: _Colours) -> Palette:
