@@ -19,18 +19,17 @@ from inft_tui.display.capabilities import Capabilities, ThemeName
 from inft_tui.display.driver import TerminalDriver
 from inft_tui.display.palette import palette_for
 from inft_tui.display.spans import EMPTY, Line
+from inft_tui.key_table import Place
 from inft_tui.keys import Keymap
 from inft_tui.listing import Listing, Seen, Snapshot
 from inft_tui.news import news_between
 from inft_tui.screens.console_screen import ConsoleScreen
 from inft_tui.screens.runs import RunsScreen
+from inft_tui.watched import SLICE_S, Watched
 from inft_tui.worker import Worker
 
 LISTING_S = 1.0
 """Between two looks at the runs."""
-SLICE_S = 0.008
-"""Of reading at a time; a key that is pressed meanwhile waits no longer than this for the interpreter."""
-
 THEMES: tuple[ThemeName, ...] = ("dark", "light", "colour-blind")
 
 
@@ -41,7 +40,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         capabilities: of the terminal.
         keymap: what the keys mean.
         logs_dir: the folder of runs.
-        attach: the run to open with; None = the listing.
+        attach: the run to open with, or another program's log; None = the listing.
         readonly: whether nothing can be done to a run.
     """
 
@@ -55,7 +54,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         keymap: Keymap,
         logs_dir: Path,
         *,
-        attach: RunDirectory | None = None,
+        attach: Path | None = None,
         readonly: bool = False,
     ) -> None:
         # Colours go to the terminal as the palette states them; turning them into full colour is not for Textual to do.
@@ -76,7 +75,9 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self._listing = Listing(logs_dir)
         self._reading = False
         self._next_listing = float("-inf")
-        self._first_run = attach
+        self.chosen: Path | None = attach
+        self._watched: Watched | None = None
+        self._opens_run = attach is not None
         self._notice: Line = EMPTY
         self._timer: asyncio.TimerHandle | None = None
 
@@ -86,9 +87,47 @@ class ConsoleApp(App[None], inherit_bindings=False):
         """The screen below all others."""
         return RunsScreen(self)
 
-    def open_run(self, run: RunDirectory) -> None:
-        """Shows one run."""
-        self.push_screen(self._run_screen(run))
+    def go(self, place: Place) -> None:
+        """Shows one of `TABS`, above nothing but the runs."""
+        if self._place().place == place:
+            return
+        screen = None if place == "runs" else self._screen_for(place)
+        if place != "runs" and screen is None:
+            return
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        if screen is not None:
+            self.push_screen(screen)
+
+    def open_run(self, path: Path) -> None:
+        """Shows one run, or another program's log."""
+        self.chosen = path
+        self.go("monitor")
+
+    def choose(self) -> Path | None:
+        """The run that screens about one run are about: the one last selected or looked at, else the newest.
+
+        Where there is none, that is said.
+        """
+        if self.chosen is None and self.snapshot.runs:
+            self.chosen = self.snapshot.runs[0].run.path
+        if self.chosen is None:
+            self.say(Outcome("There is no run yet.", went_well=False))
+        return self.chosen
+
+    def watched(self, path: Path) -> Watched:
+        """A run with its curves, which stay read while other screens are looked at.
+
+        Raises:
+            ConfigError: there is nothing that could be shown.
+            DiskError: it cannot be read.
+        """
+        if self._watched is None or self._watched.path != path:
+            if self._watched is not None:
+                self._watched.close()
+                self._watched = None
+            self._watched = Watched(path, self.worker)
+        return self._watched
 
     def back(self) -> None:
         """Shows what was shown before."""
@@ -100,9 +139,8 @@ class ConsoleApp(App[None], inherit_bindings=False):
         match name:
             case "quit":
                 self.leave(0)
-            case "runs":
-                while len(self.screen_stack) > 1:
-                    self.pop_screen()
+            case "launch" | "runs" | "monitor" | "compare" | "logs" | "system":
+                self.go(name)
             case "help":
                 from inft_tui.screens.help import HelpScreen
 
@@ -151,8 +189,8 @@ class ConsoleApp(App[None], inherit_bindings=False):
     def on_mount(self) -> None:
         """Begins to look at the runs."""
         asyncio.get_running_loop().set_exception_handler(self._fail_in_loop)
-        if self._first_run is not None:
-            self.open_run(self._first_run)
+        if self._opens_run:
+            self.go("monitor")
         self._tick()
 
     def tick_soon(self) -> None:
@@ -234,10 +272,16 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     # Private
 
-    def _run_screen(self, run: RunDirectory) -> ConsoleScreen:
-        from inft_tui.screens.run_text import RunTextScreen
+    def _screen_for(self, place: Place) -> ConsoleScreen | None:
+        """A new screen; None where it would have nothing to show, which is said."""
+        match place:
+            case "monitor":
+                from inft_tui.screens.run_text import RunTextScreen
 
-        return RunTextScreen(self, run)
+                path = self.choose()
+                return None if path is None else RunTextScreen(self, RunDirectory(path))
+            case _:
+                return None
 
     def _place(self) -> ConsoleScreen:
         assert isinstance(self.screen, ConsoleScreen)

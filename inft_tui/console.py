@@ -50,7 +50,7 @@ def run(request: Request) -> int:
     capabilities = _capabilities(request.overrides)
     keymap = read_keymap(keymap_file(os.environ), readonly=request.readonly)
     logs_dir = request.logs_dir if request.logs_dir is not None else default_logs_dir()
-    attach = None if request.attach is None else find_run(request.attach, request.logs_dir)
+    attach = None if request.attach is None else find_run(request.attach, request.logs_dir).path
     _tell_textual(capabilities)
     with quick_loading():
         from inft_tui.app import ConsoleApp

@@ -16,7 +16,8 @@ from pathlib import Path
 from inft.errors import ConfigError, disk_error
 from inft.project import project_root
 from inft.wording import did_you_mean, shown
-from inft_tui.keys import TABLE, Keymap, Place
+from inft_tui.key_table import TABLE, Place
+from inft_tui.keys import Keymap
 
 FILE = "keys.toml"
 _NAMED = frozenset(f"f{number}" for number in range(1, 13)) | {

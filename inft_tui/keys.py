@@ -1,67 +1,11 @@
-"""The one table of keys: what is bound, what the footer and the help show, what the command palette offers."""
+"""What the keys mean for one person: the table, with the changes of a keymap."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from dataclasses import replace
 
-Place: TypeAlias = Literal["everywhere", "runs", "run"]
-"""Where a key means something; each but the first is a screen."""
-
-PLACE_NAMES: dict[Place, str] = {"everywhere": "Everywhere", "runs": "Runs", "run": "One run"}
-
-
-@dataclass(frozen=True)
-class Key:
-    """One row.
-
-    Attributes:
-        id: what a keymap calls it.
-        keys: which keys, the one that is shown first.
-        does: a verb and what, for the help and the palette.
-        where: on which screen.
-        short: one word for the footer; empty = not shown there.
-        dangerous: whether it changes a run; such keys are not there with --readonly.
-        typed: whether it stays valid while text is typed, as Escape does.
-    """
-
-    id: str
-    keys: tuple[str, ...]
-    does: str
-    where: Place
-    short: str = ""
-    dangerous: bool = False
-
-
-TABLE: tuple[Key, ...] = (
-    Key("quit", ("q", "ctrl+c"), "Leave; training goes on", "everywhere", short="leave"),
-    Key("help", ("question_mark", "f1"), "Show what the keys do", "everywhere", short="keys"),
-    Key("commands", ("colon", "ctrl+p"), "Find a command by its name", "everywhere", short="commands"),
-    Key("runs", ("2", "f2"), "Go to the runs", "everywhere"),
-    Key("theme", ("t",), "Change the colours", "everywhere"),
-    Key("repaint", ("ctrl+l",), "Draw everything anew", "everywhere"),
-    Key("suspend", ("ctrl+z",), "Leave for the shell until `fg`", "everywhere"),
-    Key("runs.open", ("enter",), "Look at this run", "runs", short="open"),
-    Key("runs.filter", ("slash",), "Show only runs with these words", "runs", short="filter"),
-    Key("runs.up", ("up", "k"), "Go up", "runs"),
-    Key("runs.down", ("down", "j"), "Go down", "runs"),
-    Key("runs.page-up", ("pageup", "ctrl+b"), "Go up a page", "runs"),
-    Key("runs.page-down", ("pagedown", "ctrl+f"), "Go down a page", "runs"),
-    Key("runs.first", ("home", "g"), "Go to the newest run", "runs"),
-    Key("runs.last", ("end", "G"), "Go to the oldest run", "runs"),
-    Key("runs.save", ("s",), "Have this run save a checkpoint and go on", "runs", short="save", dangerous=True),
-    Key("runs.stop", ("x",), "Have this run save a checkpoint and end", "runs", short="stop", dangerous=True),
-    Key("runs.abort", ("X",), "End this run now, without a checkpoint", "runs", dangerous=True),
-    Key("runs.resume", ("r",), "Go on with this run from its last checkpoint", "runs", short="resume", dangerous=True),
-    Key("run.back", ("escape", "backspace"), "Go back to the runs", "run", short="back"),
-    Key("run.up", ("up", "k"), "Scroll up", "run"),
-    Key("run.down", ("down", "j"), "Scroll down", "run"),
-    Key("run.save", ("s",), "Have it save a checkpoint and go on", "run", short="save", dangerous=True),
-    Key("run.stop", ("x",), "Have it save a checkpoint and end", "run", short="stop", dangerous=True),
-    Key("run.abort", ("X",), "End it now, without a checkpoint", "run", dangerous=True),
-    Key("run.resume", ("r",), "Go on with it from its last checkpoint", "run", short="resume", dangerous=True),
-)
+from inft_tui.key_table import TABLE, Key, Place
 
 _SHOWN = {
     "question_mark": "?",

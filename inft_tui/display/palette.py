@@ -13,7 +13,21 @@ from textual.theme import Theme
 from inft_tui.display.capabilities import ThemeName
 
 Role: TypeAlias = Literal[
-    "text", "dim", "faint", "title", "accent", "good", "warn", "bad", "info", "bar", "bar-dim", "key", "selected", "ask"
+    "text",
+    "dim",
+    "faint",
+    "title",
+    "accent",
+    "good",
+    "warn",
+    "bad",
+    "info",
+    "bar",
+    "bar-dim",
+    "tab",
+    "key",
+    "selected",
+    "ask",
 ]
 SERIES = 8
 """Curves that can be told apart in one chart; their roles are `series-1` and so on."""
@@ -122,6 +136,7 @@ _SIXTEEN: dict[str, str] = {
     "info": "magenta",
     "bar": "reverse",
     "bar-dim": "reverse",
+    "tab": "bold",
     "key": "bold cyan",
     "selected": "reverse",
     "ask": "bold black on yellow",
@@ -141,6 +156,7 @@ _NONE: dict[str, str] = {
     "info": "",
     "bar": "reverse",
     "bar-dim": "reverse",
+    "tab": "bold",
     "key": "bold",
     "selected": "reverse",
     "ask": "bold reverse",
@@ -172,6 +188,7 @@ def _in_full(name: str, of: _Colours) -> Palette:
         "info": f"{of.info} {ground}",
         "bar": f"{of.text} on {of.surface}",
         "bar-dim": f"{of.dim} on {of.surface}",
+        "tab": f"bold {of.text} on {of.selection}",
         "key": f"bold {of.accent} on {of.surface}",
         "selected": f"on {of.selection}",
         "ask": f"bold {of.background} on {of.warn}",

@@ -9,7 +9,8 @@ from textual.widget import Widget
 
 from inft_tui.display.line_edit import LineEdit
 from inft_tui.display.spans import EMPTY, Line, fit, pad
-from inft_tui.keys import Key, shown_key
+from inft_tui.key_table import Key
+from inft_tui.keys import shown_key
 from inft_tui.screens.console_screen import BLINK_FREE_CURSOR, ConsoleScreen
 from inft_tui.widgets.line_view import LineView
 

@@ -14,13 +14,16 @@ from textual.widget import Widget
 from inft_tui.display.line_edit import LineEdit
 from inft_tui.display.palette import Palette
 from inft_tui.display.spans import EMPTY, Line, Span, joined, width
-from inft_tui.keys import Key, Place, shown_key
+from inft_tui.key_table import PLACE_NAMES, TABS, Key, Place
+from inft_tui.keys import shown_key
 from inft_tui.widgets.line_view import LineView
 
 if TYPE_CHECKING:
     from inft_tui.app import ConsoleApp
 
 BLINK_FREE_CURSOR = "▏"
+TABS_FROM = 110
+"""Columns from which on the bar names all screens."""
 
 
 @dataclass
@@ -108,7 +111,7 @@ class ConsoleScreen(Screen[None]):
         columns = self.size.width
         if columns <= 0:
             return
-        name: Line = ((" inft ", "key"), (f" {self.heading} ", "bar"), *self.about())
+        name: Line = ((" inft ", "key"), *self._tabs(columns), *self.about())
         right: Line = ((" read only ", "bar-dim"),) if self.console_app.readonly else ()
         self._bar.show([joined(name, right, columns, "bar")])
         self._notice.show([self._asked() or self.console_app.notice()])
@@ -177,6 +180,17 @@ class ConsoleScreen(Screen[None]):
         if prompt.changed is not None:
             prompt.changed(edit.text)
         self.draw_bars()
+
+    def _tabs(self, columns: int) -> Line:
+        """The screens with their keys, where there is room for them; else the name of this one."""
+        if columns < TABS_FROM or self.place not in TABS:
+            return ((f" {self.heading} ", "bar"),)
+        spans: list[Span] = []
+        for row in self.console_app.keymap.rows:
+            if row.id in TABS:
+                shown = f"{shown_key(row.keys[0])} {PLACE_NAMES[row.id]}"
+                spans += [(" ", "bar"), (f" {shown} ", "tab" if row.id == self.place else "bar-dim")]
+        return tuple(spans)
 
     def _asked(self) -> Line:
         prompt = self.prompt

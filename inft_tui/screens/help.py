@@ -8,7 +8,8 @@ from textual import events
 from textual.widget import Widget
 
 from inft_tui.display.spans import EMPTY, Line, pad
-from inft_tui.keys import PLACE_NAMES, Keymap, Place, shown_key
+from inft_tui.key_table import PLACE_NAMES, Place
+from inft_tui.keys import Keymap, shown_key
 from inft_tui.screens.console_screen import ConsoleScreen
 from inft_tui.widgets.line_view import LineView
 

@@ -9,7 +9,7 @@ from textual.widget import Widget
 from inft.runs.directory import RunDirectory
 from inft.runs.visible import visible
 from inft_tui.display.spans import EMPTY, Line
-from inft_tui.keys import Place
+from inft_tui.key_table import Place
 from inft_tui.screens.console_screen import ConsoleScreen
 from inft_tui.screens.requests import ask_first
 from inft_tui.screens.run_words import RunWords
@@ -27,8 +27,8 @@ class RunTextScreen(ConsoleScreen):
         run: which run.
     """
 
-    place: ClassVar[Place] = "run"
-    heading: ClassVar[str] = "Run"
+    place: ClassVar[Place] = "monitor"
+    heading: ClassVar[str] = "Monitor"
     period_s: ClassVar[float | None] = 0.5
 
     def __init__(self, console: ConsoleApp, run: RunDirectory) -> None:
@@ -65,12 +65,12 @@ class RunTextScreen(ConsoleScreen):
     def act(self, name: str) -> bool:
         """The keys of this screen."""
         match name:
-            case "run.back":
+            case "monitor.back":
                 self.console_app.back()
-            case "run.up" | "run.down":
-                self._first += 1 if name == "run.down" else -1
+            case "monitor.up" | "monitor.down":
+                self._first += 1 if name == "monitor.down" else -1
                 self.draw()
-            case "run.save" | "run.stop" | "run.abort" | "run.resume":
+            case "monitor.save" | "monitor.stop" | "monitor.abort" | "monitor.resume":
                 ask_first(self, name.partition(".")[2], self._run)
             case _:
                 return False

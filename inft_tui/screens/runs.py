@@ -10,7 +10,7 @@ from textual.widget import Widget
 
 from inft.runs.visible import visible
 from inft_tui.display.spans import EMPTY, Line
-from inft_tui.keys import Place
+from inft_tui.key_table import Place
 from inft_tui.listing import Seen, Snapshot
 from inft_tui.run_rows import columns_for, heading, matches, row
 from inft_tui.screens.console_screen import ConsoleScreen, Prompt
@@ -104,7 +104,7 @@ class RunsScreen(ConsoleScreen):
         elif name == "runs.filter":
             self.ask(Prompt("Show runs with", self._set_filter, expected=None, changed=self._set_filter))
         elif name == "runs.open" and runs:
-            self.console_app.open_run(runs[at].run)
+            self.console_app.open_run(runs[at].run.path)
         elif name in ("runs.save", "runs.stop", "runs.abort", "runs.resume"):
             if runs:
                 ask_first(self, name.partition(".")[2], runs[at].run)
@@ -205,7 +205,8 @@ class RunsScreen(ConsoleScreen):
     def _select(self, at: int) -> None:
         runs = self._shown()
         if runs:
-            self._selected = runs[max(0, min(at, len(runs) - 1))].run.run_id
+            run = runs[max(0, min(at, len(runs) - 1))].run
+            self._selected, self.console_app.chosen = run.run_id, run.path
         self.draw()
 
     def _set_filter(self, text: str) -> None:

@@ -6,8 +6,9 @@ from typing import get_args
 import pytest
 
 from inft.errors import ConfigError
+from inft_tui.key_table import TABLE, Place
 from inft_tui.keymap import keymap_file, read_keymap
-from inft_tui.keys import TABLE, Keymap, Place, shown_key
+from inft_tui.keys import Keymap, shown_key
 
 
 def test_no_key_means_two_things_on_one_screen() -> None:
@@ -33,7 +34,9 @@ def test_a_screens_own_meaning_goes_before_that_of_everywhere() -> None:
 
 def test_readonly_leaves_out_exactly_what_changes_a_run() -> None:
     left_out = {row.id for row in Keymap().rows} - {row.id for row in Keymap(readonly=True).rows}
-    assert left_out == {f"{place}.{what}" for place in ("runs", "run") for what in ("save", "stop", "abort", "resume")}
+    assert left_out == {
+        f"{place}.{what}" for place in ("runs", "monitor") for what in ("save", "stop", "abort", "resume")
+    }
     assert Keymap(readonly=True).action("runs", "x") is None
 
 

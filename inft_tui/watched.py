@@ -1,0 +1,126 @@
+"""Keeps what is shown of a run up to date: the worker reads its files in slices, taken in between drawings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from inft_tui.feeds.fetching import Progress
+from inft_tui.feeds.foreign import open_feed
+from inft_tui.feeds.hardware_feed import HardwareFeed
+from inft_tui.feeds.run_feed import Feed
+from inft_tui.worker import Worker
+
+SLICE_S = 0.008
+"""Of reading at a time; a key that is pressed meanwhile waits no longer than this for the interpreter."""
+
+_Piece = TypeVar("_Piece")
+
+
+class Source(Protocol[_Piece]):
+    """A feed, as far as its reader needs to know it."""
+
+    def fetch(self, budget_s: float) -> _Piece:
+        """Reads on; may run in another thread."""
+        ...
+
+    def take(self, piece: _Piece) -> Progress:
+        """Adds what was fetched, where the screen is drawn."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of files."""
+        ...
+
+
+class Reader(Generic[_Piece]):
+    """Reads one feed on and on.
+
+    Attributes:
+        is_loaded: whether all that there was at the beginning has been read.
+
+    Args:
+        source: the feed.
+        worker: the thread that reads.
+        taken: told what each slice came to.
+    """
+
+    def __init__(self, source: Source[_Piece], worker: Worker, taken: Callable[[Progress], None]) -> None:
+        self.is_loaded = False
+        self._source = source
+        self._worker = worker
+        self._taken = taken
+        self._is_reading = self._is_closed = False
+
+    def poll(self) -> None:
+        """Has it read on, to the end of what there is; nothing if that is going on."""
+        if not self._is_reading and not self._is_closed:
+            self._is_reading = True
+            self._worker.ask(lambda: self._source.fetch(SLICE_S), self._take)
+
+    def close(self) -> None:
+        """Lets go of the feed's files, once nobody reads them."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._worker.ask(self._source.close, lambda _: None)
+
+    def _take(self, piece: _Piece) -> None:
+        self._is_reading = False
+        if self._is_closed:
+            return
+        progress = self._source.take(piece)
+        self.is_loaded |= progress.done
+        self._taken(progress)
+        if not progress.done:
+            self.poll()
+
+
+class Watched:
+    """A run, or another program's log, with its curves and its hardware.
+
+    Attributes:
+        path: the run's folder, or the file.
+        feed: its curves, marks and facts.
+        hardware: its samples of the machine.
+        changed: told after each slice that brought something; a screen that is shown puts itself here.
+
+    Args:
+        path: the same.
+        worker: the thread that reads.
+
+    Raises:
+        ConfigError: there is nothing that could be shown.
+        DiskError: it cannot be read.
+    """
+
+    def __init__(self, path: Path, worker: Worker) -> None:
+        self.path = path
+        self.feed: Feed = open_feed(path, lineage=True)
+        self.hardware = HardwareFeed(path / "hardware.jsonl")
+        self.changed: Callable[[], None] = _nothing
+        self._run_reader = Reader(self.feed, worker, self._taken)
+        self._hardware_reader = Reader(self.hardware, worker, self._taken)
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the past is read, and only what comes is still to be."""
+        return self._run_reader.is_loaded and self._hardware_reader.is_loaded
+
+    def poll(self) -> None:
+        """Has both read on."""
+        self._run_reader.poll()
+        self._hardware_reader.poll()
+
+    def close(self) -> None:
+        """Lets go of the files."""
+        self._run_reader.close()
+        self._hardware_reader.close()
+
+    def _taken(self, progress: Progress) -> None:
+        if progress.changed or progress.restarted or not progress.done:
+            self.changed()
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
