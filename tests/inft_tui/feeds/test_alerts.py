@@ -13,7 +13,7 @@ from inft_tui.charts.series import Series
 from inft_tui.feeds.alerts import NewPoints, Reading, Watch
 from inft_tui.feeds.facts import RunFacts
 
-ALIVE = Condition("training", alive=True, supervised=True)
+ALIVE = Condition("training", alive=True, supervised=True, step=40, max_steps=120)
 FACTS = RunFacts("aya", "training", ALIVE, step=40, max_steps=120)
 
 
@@ -96,7 +96,7 @@ def test_new_points_are_told_once() -> None:
 
 
 def state(name: str, **changes: object) -> Reading:
-    condition = replace(ALIVE, **changes)  # type: ignore[arg-type]
+    condition = replace(ALIVE, state=name, **changes)  # type: ignore[arg-type]
     return Reading(replace(FACTS, state=name, condition=condition, cause=condition.cause, loss="2.1"))
 
 
@@ -125,7 +125,7 @@ class TestState:
 
     def test_a_failure_says_why_and_what_to_do(self) -> None:
         (alert,) = Watch().look(FAILED)
-        assert (alert.level, alert.message, alert.fix) == ("error", "aya failed at step 40: No room.", "Take less.")
+        assert (alert.level, alert.message, alert.fix) == ("error", "aya failed after step 40 of 120, loss 2.1: No room.", "Take less.")
 
 
 class TestHardware:

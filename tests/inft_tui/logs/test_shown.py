@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -52,8 +53,9 @@ def test_megabytes_cost_no_more_than_what_is_shown() -> None:
 
 
 def test_an_event_is_said_in_words() -> None:
-    line = json.dumps(events.log(global_step=3, loss=2.5)).encode()
-    assert in_words(line) == "step 3, loss 2.5"
+    at = datetime(2025, 3, 1, 12, 30, 5, tzinfo=UTC)
+    line = json.dumps(events.log(global_step=3, loss=2.5, at=at)).encode()
+    assert in_words(line) == f"{at.astimezone():%H:%M:%S}  step 3, loss 2.5"
     assert in_words(b'{"event": "log", "global_step": 3, "loss": NaN}') == "step 3, loss not finite"
     assert in_words(b'{"loss": 1}') == '{"loss": 1}'
     assert in_words(b'{"event": "lo') == '{"event": "lo'
