@@ -6,27 +6,35 @@ import asyncio
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
+from textual._compositor import ChopsUpdate
 from textual.app import App
 from textual.screen import Screen
 
-from inft.runs.directory import RunDirectory
+from inft.errors import ConfigError, InftError
+from inft.project import project_root
 from inft.runs.visible import visible
+from inft_tui.alarm import Alarm
 from inft_tui.deeds import Deeds, Outcome
 from inft_tui.display.capabilities import Capabilities, ThemeName
 from inft_tui.display.driver import TerminalDriver
 from inft_tui.display.palette import palette_for
 from inft_tui.display.spans import EMPTY, Line
 from inft_tui.key_table import Place
-from inft_tui.keys import Keymap
+from inft_tui.keys import Keymap, shown_key
 from inft_tui.listing import Listing, Seen, Snapshot
-from inft_tui.news import news_between
 from inft_tui.screens.console_screen import ConsoleScreen
 from inft_tui.screens.runs import RunsScreen
 from inft_tui.watched import SLICE_S, Watched
+from inft_tui.widgets.narrow_update import NarrowUpdate
 from inft_tui.worker import Worker
+
+if TYPE_CHECKING:
+    from inft_tui.comparison.group import Group
+    from inft_tui.launch.preparation import Preparation
+    from inft_tui.system.machine import Machine, Questions
 
 LISTING_S = 1.0
 """Between two looks at the runs."""
@@ -42,6 +50,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         logs_dir: the folder of runs.
         attach: the run to open with, or another program's log; None = the listing.
         readonly: whether nothing can be done to a run.
+        rings: whether the terminal's bell rings when something happens.
     """
 
     ENABLE_COMMAND_PALETTE = False
@@ -56,6 +65,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         *,
         attach: Path | None = None,
         readonly: bool = False,
+        rings: bool = False,
     ) -> None:
         # Colours go to the terminal as the palette states them; turning them into full colour is not for Textual to do.
         super().__init__(driver_class=TerminalDriver, ansi_color=True)
@@ -70,13 +80,18 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self.snapshot = Snapshot()
         self.has_looked = False
         self.crash: Exception | None = None
-        self.worker = Worker(self._hand_over, self._handle_exception)
+        self.worker = self._new_worker()
+        self.alarm = Alarm(self.worker, self.bell, self._draw_bars, rings=rings)
         self.deeds = Deeds(self._say_from_anywhere)
         self._listing = Listing(logs_dir)
         self._reading = False
         self._next_listing = float("-inf")
         self.chosen: Path | None = attach
+        self.marked: list[Path] = []
         self._watched: Watched | None = None
+        self._preparation: Preparation | None = None
+        self._machine: Machine | None = None
+        self._group: Group | None = None
         self._opens_run = attach is not None
         self._notice: Line = EMPTY
         self._timer: asyncio.TimerHandle | None = None
@@ -129,6 +144,39 @@ class ConsoleApp(App[None], inherit_bindings=False):
             self._watched = Watched(path, self.worker)
         return self._watched
 
+    def comparison(self) -> Group:
+        """The runs that are compared, which stay read while other screens are looked at."""
+        if self._group is None:
+            from inft_tui.comparison.group import Group
+
+            self._group = Group(self.worker)
+        return self._group
+
+    def machine(self, questions: Questions | None = None) -> Machine:
+        """This machine, whose samples go on from when somebody has first looked at it.
+
+        Args:
+            questions: at the first call, what is asked of it; None = what it runs on.
+
+        Raises:
+            ConfigError: `INFT_HOME` names no folder.
+        """
+        if self._machine is None:
+            from inft_tui.system.machine import Machine, questions_about
+
+            self._machine = Machine(
+                self._new_worker, self.worker, questions or questions_about(project_root(), self._listing.logs_dir)
+            )
+        return self._machine
+
+    def preparation(self) -> Preparation:
+        """What is being prepared on Launch, which stays as it is while other screens are looked at."""
+        if self._preparation is None:
+            from inft_tui.launch.preparation import Preparation
+
+            self._preparation = Preparation(self.worker, self._hand_over)
+        return self._preparation
+
     def back(self) -> None:
         """Shows what was shown before."""
         if len(self.screen_stack) > 1:
@@ -149,6 +197,16 @@ class ConsoleApp(App[None], inherit_bindings=False):
                 from inft_tui.screens.commands import CommandsScreen
 
                 self.push_screen(CommandsScreen(self, self._place()))
+            case "alerts":
+                from inft_tui.screens.alerts import AlertsScreen
+
+                self.push_screen(AlertsScreen(self))
+            case "bell":
+                self.say(self.alarm.toggle())
+            case "picture":
+                from inft_tui.pictures import take_picture
+
+                self.call_after_refresh(take_picture, self, self._place())  # without the last notice
             case "theme":
                 at = THEMES.index(self.capabilities.theme)
                 self.set_colours(THEMES[(at + 1) % len(THEMES)])
@@ -172,8 +230,12 @@ class ConsoleApp(App[None], inherit_bindings=False):
     # The line below every screen
 
     def notice(self) -> Line:
-        """What is to be said, whatever is shown."""
-        return self._notice
+        """What is to be said, whatever is shown; what happened to a run goes before what was done here."""
+        return self.alarm.notice(self.key_of("alerts")) or self._notice
+
+    def key_of(self, name: str) -> str:
+        """The key for something that is valid everywhere, as it is printed; empty where a person took it away."""
+        return next((shown_key(row.keys[0]) for row in self.keymap.rows if row.id == name), "")
 
     def say(self, outcome: Outcome) -> None:
         """Says it until the next key."""
@@ -183,6 +245,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
     def forget_notice(self) -> None:
         """A key was pressed, so it was read."""
         self._notice = EMPTY
+        self.alarm.press()
 
     # The one timer
 
@@ -193,6 +256,11 @@ class ConsoleApp(App[None], inherit_bindings=False):
             self.go("monitor")
         self._tick()
 
+    def on_unmount(self) -> None:
+        """Ends what only this console needs."""
+        if self._machine is not None:
+            self._machine.close()
+
     def tick_soon(self) -> None:
         """Another screen is shown, which may want to be looked after oftener."""
         self.call_later(self._tick)
@@ -200,7 +268,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()
         screen = self._shown_screen()
-        period = LISTING_S if screen is None else screen.period_s or self.capabilities.refresh_s
+        period = LISTING_S if screen is None else screen.next_tick_s()
         if self._timer is not None:
             self._timer.cancel()
         self._timer = loop.call_later(period, self.call_later, self._tick)
@@ -216,15 +284,15 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self.worker.ask(lambda: self._listing.read(SLICE_S), self._runs_read)
 
     def _runs_read(self, snapshot: Snapshot) -> None:
-        before, self.snapshot = self.snapshot, snapshot
+        self.snapshot = snapshot
         first, self.has_looked = not self.has_looked, True
-        news = news_between(before, snapshot)
-        if news is not None:
-            self.say(news)
         if snapshot.done:
             self._reading = False
+            self.alarm.look(snapshot)
         else:
             self._read_runs()
+        if first and snapshot.done and not (snapshot.runs or snapshot.problem or self._opens_run or self.readonly):
+            self._begin_with_launch()
         screen = self._shown_screen()
         if screen is not None and (first or snapshot.done):
             screen.tick()
@@ -252,7 +320,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         """Draws, unless the terminal is behind: it then gets one whole drawing once it has caught up."""
         if isinstance(self._driver, TerminalDriver) and self._driver.is_behind:
             return
-        super()._display(screen, renderable)
+        super()._display(screen, NarrowUpdate.of(renderable) if isinstance(renderable, ChopsUpdate) else renderable)
 
     def _handle_exception(self, error: Exception) -> None:
         """Keeps what happened for whoever started the app, who says it once the terminal is back."""
@@ -272,16 +340,56 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     # Private
 
+    def _begin_with_launch(self) -> None:
+        """Where there are no runs yet, unless somebody has gone elsewhere meanwhile."""
+        if self._place().place == "runs":
+            self.go("launch")
+
     def _screen_for(self, place: Place) -> ConsoleScreen | None:
         """A new screen; None where it would have nothing to show, which is said."""
         match place:
+            case "launch":
+                from inft_tui.screens.launch import LaunchScreen
+
+                return LaunchScreen(self)
             case "monitor":
-                from inft_tui.screens.run_text import RunTextScreen
+                from inft_tui.screens.monitor import MonitorScreen
+
+                watched = self._chosen_watched()
+                return None if watched is None else MonitorScreen(self, watched)
+            case "compare":
+                from inft_tui.comparison.choice import runs_to_compare
+                from inft_tui.screens.compare import CompareScreen
+
+                if self.choose() is None:
+                    return None
+                group = self.comparison()
+                group.choose(runs_to_compare(self.marked, self.chosen, self.snapshot.runs))
+                return CompareScreen(self, group)
+            case "system":
+                from inft_tui.screens.system import SystemScreen
+
+                try:
+                    return SystemScreen(self, self.machine())
+                except ConfigError as problem:
+                    self.say(Outcome(problem.message, went_well=False))
+                    return None
+            case "logs":
+                from inft_tui.screens.logs import LogsScreen
 
                 path = self.choose()
-                return None if path is None else RunTextScreen(self, RunDirectory(path))
+                return None if path is None else LogsScreen(self, path)
             case _:
                 return None
+
+    def _chosen_watched(self) -> Watched | None:
+        """The chosen run with its curves; None where there is none that could be shown, which is said."""
+        path = self.choose()
+        try:
+            return None if path is None else self.watched(path)
+        except InftError as problem:
+            self.say(Outcome(f"{problem.message} {problem.fix}".strip(), went_well=False))
+            return None
 
     def _place(self) -> ConsoleScreen:
         assert isinstance(self.screen, ConsoleScreen)
@@ -297,6 +405,9 @@ class ConsoleApp(App[None], inherit_bindings=False):
         screen = self._shown_screen()
         if screen is not None:
             screen.draw_bars()
+
+    def _new_worker(self) -> Worker:
+        return Worker(self._hand_over, self._handle_exception)
 
     def _hand_over(self, call: Callable[[], None]) -> None:
         self.call_later(call)

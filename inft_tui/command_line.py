@@ -32,6 +32,14 @@ RunName = Annotated[
     str,
     typer.Argument(metavar="RUN", help="A run id, the beginning of only one, a path, or latest.", show_default=False),
 ]
+AttachName = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A run, or another program's training log: a file of JSON lines, a trainer_state.json, or their folder.",
+        show_default=False,
+    ),
+]
 ProfileName = Annotated[
     str | None, typer.Option("--profile", metavar="NAME", help="A profile's name, or a .toml file.", show_default=False)
 ]
@@ -55,6 +63,7 @@ Glyphs = Annotated[
 Colours = Annotated[
     str | None, typer.Option("--colors", metavar="N", help="Shown by the terminal: truecolor, 256, 16 or none.")
 ]
+Bell = Annotated[bool, typer.Option("--bell", help="Ring the terminal's bell when something happens to a run.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Leave the request and return at once.")]
 
 
@@ -77,13 +86,14 @@ def top(
     theme: Theme = None,
     glyphs: Glyphs = None,
     colors: Colours = None,
+    bell: Bell = False,
     logs: LogsDir = None,
 ) -> None:
     """Without options and commands: the console."""
     looks = (theme, glyphs, colors)
     if context.invoked_subcommand is not None:
         of_a_run = version or headless or profile or overrides or dry_run or as_json or detach or force
-        if of_a_run or readonly or logs or any(looks):
+        if of_a_run or readonly or logs or bell or any(looks):
             raise typer.Exit(exit_code_of(_refuse_mixture(context.invoked_subcommand), as_json=as_json))
         return
     if version:
@@ -91,7 +101,9 @@ def top(
     if not (headless or dry_run):
         if profile is not None:
             raise typer.Exit(exit_code_of(_refuse_bare_profile, as_json=as_json))
-        raise typer.Exit(exit_code_of(lambda: _console(None, logs, *looks, readonly=readonly), as_json=as_json))
+        raise typer.Exit(
+            exit_code_of(lambda: _console(None, logs, *looks, readonly=readonly, rings=bell), as_json=as_json)
+        )
     chosen = list(overrides or ())
 
     def work() -> int:
@@ -191,15 +203,16 @@ def status(
 
 @app.command()
 def attach(
-    name: RunName = "latest",
+    name: AttachName = "latest",
     readonly: ReadOnly = False,
     theme: Theme = None,
     glyphs: Glyphs = None,
     colors: Colours = None,
+    bell: Bell = False,
     logs: LogsDir = None,
 ) -> None:
     """Open the console on a run."""
-    raise typer.Exit(exit_code_of(lambda: _console(name, logs, theme, glyphs, colors, readonly=readonly)))
+    raise typer.Exit(exit_code_of(lambda: _console(name, logs, theme, glyphs, colors, readonly=readonly, rings=bell)))
 
 
 @app.command()
@@ -295,7 +308,14 @@ def modules(context: typer.Context) -> None:
 
 
 def _console(
-    attach: str | None, logs: Path | None, theme: str | None, glyphs: str | None, colors: str | None, *, readonly: bool
+    attach: str | None,
+    logs: Path | None,
+    theme: str | None,
+    glyphs: str | None,
+    colors: str | None,
+    *,
+    readonly: bool,
+    rings: bool,
 ) -> int:
     from typing import get_args
 
@@ -307,7 +327,7 @@ def _console(
         glyphs=capabilities.stated("--glyphs", glyphs, get_args(capabilities.Glyphs)),
         theme=capabilities.stated("--theme", theme, get_args(capabilities.ThemeName)),
     )
-    return console.run(console.Request(attach, logs, readonly, overrides))
+    return console.run(console.Request(attach, logs, readonly, rings, overrides))
 
 
 def _say_version() -> int:

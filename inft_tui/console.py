@@ -14,6 +14,8 @@ from inft_tui.display.capabilities import Capabilities, Overrides, detect, origi
 from inft_tui.keymap import keymap_file, read_keymap
 from inft_tui.terminal import silence_lost_streams
 
+SWITCH_S = 0.0005
+"""After so long the thread that reads files lets the screen's go on, which needs that several times for one key."""
 INSTEAD = (
     "`inft-tui runs`, `status RUN` and `tail -f RUN` work everywhere, and `--headless --profile NAME` starts a run."
 )
@@ -24,15 +26,17 @@ class Request:
     """What was asked for.
 
     Attributes:
-        attach: the run to open with, as a person names it; None = the listing.
+        attach: the run to open with, or another program's log, as a person names it; None = the listing.
         logs_dir: the folder of runs; None = the default.
         readonly: leave out what changes a run.
+        rings: ring the terminal's bell when something happens to a run; INFT_BELL=1 asks for it too.
         overrides: what the terminal can do, as far as a person says.
     """
 
     attach: str | None = None
     logs_dir: Path | None = None
     readonly: bool = False
+    rings: bool = False
     overrides: Overrides = field(default_factory=Overrides)
 
 
@@ -50,18 +54,42 @@ def run(request: Request) -> int:
     capabilities = _capabilities(request.overrides)
     keymap = read_keymap(keymap_file(os.environ), readonly=request.readonly)
     logs_dir = request.logs_dir if request.logs_dir is not None else default_logs_dir()
-    attach = None if request.attach is None else find_run(request.attach, request.logs_dir).path
+    attach = None if request.attach is None else attached(request.attach, request.logs_dir)
+    rings = request.rings or os.environ.get("INFT_BELL", "0") not in ("", "0")
     _tell_textual(capabilities)
+    sys.setswitchinterval(SWITCH_S)
     with quick_loading():
         from inft_tui.app import ConsoleApp
 
-        app = ConsoleApp(capabilities, keymap, logs_dir, attach=attach, readonly=request.readonly)
+        app = ConsoleApp(capabilities, keymap, logs_dir, attach=attach, readonly=request.readonly, rings=rings)
     app.run()
     app.deeds.leave()
     silence_lost_streams()
     if app.crash is not None:
         raise app.crash
     return app.return_code or 0
+
+
+def attached(name: str, logs_dir: Path | None) -> Path:
+    """The run's folder, or another program's log or folder of logs, that a person means.
+
+    Args:
+        name: as for `find_run`, or a path.
+        logs_dir: where ids are looked up; None = the default.
+
+    Raises:
+        ConfigError: there is no such run, and no log that could be shown.
+        DiskError: a folder on the way cannot be read.
+    """
+    from inft_tui.feeds.foreign import is_run, open_feed
+
+    run = find_run(name, logs_dir).path
+    if is_run(run) or not os.access(run, os.X_OK):
+        return run
+    named = Path(name).expanduser().absolute()
+    path = named if named.exists() else run
+    open_feed(path).close()
+    return path
 
 
 def _capabilities(overrides: Overrides) -> Capabilities:

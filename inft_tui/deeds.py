@@ -14,6 +14,8 @@ from inft.errors import ExitCode
 from inft.runs.directory import RunDirectory
 from inft.runs.visible import visible
 
+PROGRAM = (sys.executable, "-P", "-m", "inft_tui")
+"""What `inft-tui` is, for this Python."""
 _OPTIONS = {"resume": ("--detach",)}
 _ONLY_WAITING = frozenset({"save", "stop"})
 """Once asked for, these happen by themselves; abort has more to do, and resume starts something."""
@@ -54,10 +56,32 @@ class Deeds:
         self._say(Outcome(_UNDER_WAY[request].format(run=visible(run.run_id)), went_well=True))
         threading.Thread(target=self._do, args=(request, run), name=request, daemon=True).start()
 
+    def start(self, words: Sequence[str], name: str, ended: Callable[[str], None]) -> None:
+        """Starts a run, without waiting for it.
+
+        Args:
+            words: the command that does it, as a person would type it.
+            name: what it is a run of, to be told.
+            ended: told, in another thread, the run's id; empty if it was refused.
+        """
+        self._say(Outcome(f"Starting {visible(name)} …", went_well=True))
+        threading.Thread(target=self._start, args=(words, ended), name="start", daemon=True).start()
+
     def leave(self) -> None:
         """Ends those that only wait for a run to honour what they have asked; it does so without them."""
         for process in self._waiting:
             process.terminate()
+
+    def _start(self, words: Sequence[str], ended: Callable[[str], None]) -> None:
+        process = _start([*PROGRAM, *words[1:]])
+        said, complained = process.communicate()
+        run_id = said.split()[-1] if process.returncode == ExitCode.FINISHED and said.split() else ""
+        if run_id:
+            self._say(Outcome(f"Started {visible(run_id)}.", went_well=True))
+        else:
+            text = one_line(complained)
+            self._say(Outcome(text or f"`{words[0]}` ended with code {process.returncode}.", went_well=False))
+        ended(run_id)
 
     def _do(self, request: str, run: RunDirectory) -> None:
         process = _start(command_line(request, run))
@@ -73,8 +97,7 @@ class Deeds:
 
 def command_line(request: str, run: RunDirectory) -> list[str]:
     """The command, for this Python."""
-    program = [sys.executable, "-P", "-m", "inft_tui"]
-    return [*program, request, str(run.path.absolute()), *_OPTIONS.get(request, ())]
+    return [*PROGRAM, request, str(run.path.absolute()), *_OPTIONS.get(request, ())]
 
 
 def _start(command: Sequence[str]) -> subprocess.Popen[str]:

@@ -22,6 +22,20 @@ _SHOWN = {
     "end": "End",
     "space": "Space",
     "tab": "Tab",
+    "shift+tab": "S-Tab",
+    "left": "Left",
+    "right": "Right",
+    "shift+left": "S-Left",
+    "shift+right": "S-Right",
+    "plus": "+",
+    "minus": "-",
+    "equals_sign": "=",
+    "comma": ",",
+    "full_stop": ".",
+    "less_than_sign": "<",
+    "number_sign": "#",
+    "exclamation_mark": "!",
+    "greater_than_sign": ">",
 }
 
 

@@ -83,8 +83,16 @@ def heading(columns: Columns) -> Line:
     return fit(tuple(spans), columns.total, "dim")
 
 
-def row(seen: Seen, columns: Columns, glyphs: Glyphs, *, selected: bool) -> Line:
-    """One run."""
+def row(seen: Seen, columns: Columns, glyphs: Glyphs, *, selected: bool, marked: bool = False) -> Line:
+    """One run.
+
+    Args:
+        seen: the run.
+        columns: which there are.
+        glyphs: what bars and curves are drawn with.
+        selected: whether keys are about this one.
+        marked: whether it is to be compared with others.
+    """
     mark, state, role = state_of(seen)
     curve = sparkline(seen.curve, dict(columns.widths).get("curve", 0), glyphs)
     drawn: dict[str, Line] = {"bar": _bar(seen, glyphs), "curve": ((curve, "accent"),)}
@@ -99,7 +107,8 @@ def row(seen: Seen, columns: Columns, glyphs: Glyphs, *, selected: bool) -> Line
     name = visible(seen.run.run_id)
     ended = seen.condition is not None and not seen.condition.alive
     spans: list[Span] = [
-        (f" {pad(f'{mark} {state}', _STATE)}{_GAP}", role),
+        ("+" if marked else " ", "accent"),
+        (f"{pad(f'{mark} {state}', _STATE)}{_GAP}", role),
         (pad(name, columns.name), "dim" if ended and not selected else "title"),
     ]
     for column, width in columns.widths:

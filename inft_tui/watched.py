@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -12,8 +13,11 @@ from inft_tui.feeds.hardware_feed import HardwareFeed
 from inft_tui.feeds.run_feed import Feed
 from inft_tui.worker import Worker
 
-SLICE_S = 0.008
+SLICE_S = 0.005
 """Of reading at a time; a key that is pressed meanwhile waits no longer than this for the interpreter."""
+
+CALM_AFTER_S, CALM_S = 2.0, 1.0
+"""After so long without news a run is looked at less often: eight looks a second would take 0.4 % of a core."""
 
 _Piece = TypeVar("_Piece")
 
@@ -99,6 +103,7 @@ class Watched:
         self.feed: Feed = open_feed(path, lineage=True)
         self.hardware = HardwareFeed(path / "hardware.jsonl")
         self.changed: Callable[[], None] = _nothing
+        self._news_at = self._kept_up_at = float("-inf")
         self._run_reader = Reader(self.feed, worker, self._taken)
         self._hardware_reader = Reader(self.hardware, worker, self._taken)
 
@@ -107,10 +112,22 @@ class Watched:
         """Whether the past is read, and only what comes is still to be."""
         return self._run_reader.is_loaded and self._hardware_reader.is_loaded
 
+    @property
+    def is_calm(self) -> bool:
+        """Whether nothing has come for a while, so that one look a second is enough."""
+        return self.is_loaded and time.monotonic() - self._news_at >= CALM_AFTER_S
+
     def poll(self) -> None:
         """Has both read on."""
         self._run_reader.poll()
         self._hardware_reader.poll()
+
+    def keep_up(self) -> None:
+        """As `poll`, where a screen asks several times a second; once a second where nothing has come for a while."""
+        now = time.monotonic()
+        if not self.is_calm or now - self._kept_up_at >= 0.9 * CALM_S:  # a timer may be a little early
+            self._kept_up_at = now
+            self.poll()
 
     def close(self) -> None:
         """Lets go of the files."""
@@ -119,6 +136,7 @@ class Watched:
 
     def _taken(self, progress: Progress) -> None:
         if progress.changed or progress.restarted or not progress.done:
+            self._news_at = time.monotonic()
             self.changed()
 
 

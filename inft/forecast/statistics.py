@@ -189,6 +189,10 @@ class Statistics:
         return LanguageStatistics.sum(self.languages.values())
 
 
+# Made here and not where it is used: msgspec 0.22 crashes where two threads meet a type for the first time at once.
+_DECODER = msgspec.json.Decoder(Statistics)
+
+
 def check_usable(statistics: Statistics) -> None:
     """Refuses rows of which too many cannot be used.
 
@@ -222,7 +226,7 @@ def cached_statistics(config: Config, root: Path, split: str | None = None) -> S
 def read_statistics(key: str) -> Statistics | None:
     """The summary of that key, if it is there and whole."""
     try:
-        stored = msgspec.json.decode(_summary(key).read_bytes(), type=Statistics)
+        stored = _DECODER.decode(_summary(key).read_bytes())
     except (OSError, InftError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
     return stored if stored.format == FORMAT and stored.key == key and stored.table.classes else None

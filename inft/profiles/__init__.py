@@ -34,13 +34,16 @@ from inft.wording import did_you_mean, shown
 
 __all__ = [
     "Config",
+    "Examined",
     "FieldInfo",
+    "OpenProfile",
     "ProfileSummary",
     "Resolved",
     "curve_changes",
     "describe_fields",
     "list_profiles",
     "load_config",
+    "open_profile",
     "resolve",
     "to_toml",
 ]
@@ -64,6 +67,56 @@ class Resolved:
 
     config: Config
     origins: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What a profile and the command line make, and all that is wrong with it.
+
+    Attributes:
+        resolved: where something is wrong, without the values that were refused; not to be run then.
+        problems: none = it can be run.
+    """
+
+    resolved: Resolved
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True)
+class OpenProfile:
+    """A profile whose file was read, to try values on without reading it again.
+
+    Attributes:
+        path: the file.
+        source: what it states.
+        root: the project's, which relative paths start from.
+    """
+
+    path: Path
+    source: Source
+    root: Path
+
+    def examine(self, overrides: Sequence[str] = ()) -> Examined:
+        """What it makes with these values before its own, each "table.key=value"."""
+        draft = _Draft(self._subject(overrides), self.root)
+        draft.take_file(self.source)
+        for text in overrides:
+            draft.take_override(text)
+        return draft.examined(_run_name(self.path))
+
+    def resolve(self, overrides: Sequence[str] = ()) -> Resolved:
+        """The same, for use.
+
+        Raises:
+            ConfigError: it or the overrides are wrong; all that is wrong is said at once.
+        """
+        examined = self.examine(overrides)
+        if examined.problems:
+            raise config_error(examined.problems, self._subject(overrides))
+        return examined.resolved
+
+    def _subject(self, overrides: Sequence[str]) -> str:
+        return f"{self.source.name} with these --set values" if overrides else self.source.name
 
 
 @dataclass(frozen=True)
@@ -93,7 +146,16 @@ def resolve(profile: str, overrides: Sequence[str] = ()) -> Resolved:
     Raises:
         ConfigError: there is no such profile, or it or the overrides are wrong; all that is wrong is said at once.
     """
-    return _resolve_file(_find(profile), overrides)
+    return open_profile(_find(profile)).resolve(overrides)
+
+
+def open_profile(path: Path) -> OpenProfile:
+    """Reads the profile at `path`.
+
+    Raises:
+        ConfigError: it cannot be read, or is not TOML.
+    """
+    return OpenProfile(path, read_source(path, _shown_path(path)), project_root())
 
 
 def load_config(path: Path) -> Config:
@@ -102,7 +164,7 @@ def load_config(path: Path) -> Config:
     Raises:
         ConfigError: it cannot be read or used.
     """
-    return _resolve_file(path, ()).config
+    return open_profile(path).resolve().config
 
 
 def list_profiles() -> list[ProfileSummary]:
@@ -127,7 +189,7 @@ def to_toml(config: Config) -> str:
     for table in TABLES:
         target: Any = tomlkit.table() if table else document
         for info in table_fields(table):
-            target.add(info.name, _toml_item(_value(config, info)))
+            target.add(info.name, to_item(_value(config, info)))
         if table:
             document.add(table, target)
     return tomlkit.dumps(document)
@@ -139,7 +201,8 @@ def _value(config: Config, info: FieldInfo) -> object:
     return value
 
 
-def _toml_item(value: object) -> object:
+def to_item(value: object) -> object:
+    """`value` as tomlkit takes it into a profile."""
     import tomlkit
 
     if value is None:
@@ -153,20 +216,12 @@ def _toml_item(value: object) -> object:
     return value
 
 
-def _resolve_file(path: Path, overrides: Sequence[str]) -> Resolved:
-    source = read_source(path, _shown_path(path))
-    draft = _Draft(f"{source.name} with these --set values" if overrides else source.name)
-    draft.take_file(source)
-    for text in overrides:
-        draft.take_override(text)
-    return draft.resolved(_run_name(path))
-
-
 class _Draft:
     """Values as they come in, each checked against its field; what is wrong is kept until all of it is known."""
 
-    def __init__(self, subject: str) -> None:
+    def __init__(self, subject: str, root: Path) -> None:
         self.subject = subject
+        self.root = root
         self.values: dict[str, Any] = {info.key: copy(info.default) for info in describe_fields()}
         self.places: dict[str, str] = {}
         self.origins: dict[str, str] = dict.fromkeys(self.values, DEFAULT)
@@ -201,17 +256,13 @@ class _Draft:
         else:
             self._take(key, raw if info is None else read_value(info, raw), place(text), OVERRIDE)
 
-    def resolved(self, run_name: str) -> Resolved:
-        """The configuration.
-
-        Raises:
-            ConfigError: anything was wrong.
-        """
+    def examined(self, run_name: str) -> Examined:
+        """The configuration, and what is wrong with it."""
         broken = {key for problem in self.problems for key in problem.keys}
         if self.values["family"] is None:
             if "family" not in broken:
                 self.problems.append(Problem(f"{self.subject} states no family.", self._family_fix(), ("family",)))
-            self.values["family"] = "llama32"  # only so that the other rules can be judged; this never gets out
+            self.values["family"] = "llama32"  # only so that the other rules can be judged
         self.values["profile"] = self.values["profile"] or run_name
         config = Config(
             profile=self.values["profile"],
@@ -225,11 +276,9 @@ class _Draft:
             data=self._table("data", MUNIChusLoadConfig),
         )
         # A rule about a value that was refused would only repeat that it was.
-        rules = check_rules(config, lambda key: self.places.get(key, "the defaults"), project_root())
+        rules = check_rules(config, lambda key: self.places.get(key, "the defaults"), self.root)
         self.problems += [problem for problem in rules if broken.isdisjoint(problem.keys)]
-        if self.problems:
-            raise config_error(self.problems, self.subject)
-        return Resolved(config, self.origins)
+        return Examined(Resolved(config, self.origins), tuple(self.problems))
 
     def _take(self, key: str, value: object, at: str, origin: str) -> None:
         info = fields_by_key().get(key)

@@ -49,7 +49,15 @@ def read_source(path: Path, name: str) -> Source:
     Raises:
         ConfigError: it cannot be read, or is not TOML.
     """
-    text = _read_text(path, name)
+    return parse_source(read_profile_text(path, name), name)
+
+
+def parse_source(text: str, name: str) -> Source:
+    """What a profile's text states, which messages call `name`.
+
+    Raises:
+        ConfigError: it is not TOML.
+    """
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -147,7 +155,12 @@ class _Scanner:
         return self.at < len(self.text)
 
 
-def _read_text(path: Path, name: str) -> str:
+def read_profile_text(path: Path, name: str) -> str:
+    """The text of the profile at `path`, which messages call `name`.
+
+    Raises:
+        ConfigError: it cannot be read, or is no text.
+    """
     try:
         status = path.stat()
         # A pipe or a device would be waited for, or read, without end.

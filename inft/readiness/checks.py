@@ -29,6 +29,9 @@ from inft.readiness.hub_files import KINDS, Repository, is_cached, repositories
 from inft.readiness.needs import Needs, needs_of
 from inft.runs.directory import logs_folder
 
+# Made here and not where it is used: msgspec 0.22 crashes where two threads meet a type for the first time at once.
+_CARDS = msgspec.json.Decoder(Cards)
+
 CARDS = "inft.machine.cards"
 FULL_SIZE = Needs(gpu=True, dtype="float16", dtype_key="", workers=0, row_bytes=0)
 """What any model of full size asks of a GPU; every card computes in fp16."""
@@ -129,16 +132,32 @@ def check_all(config: Config | None, root: Path, *, module: str = CARDS) -> Read
 
 def forecast_text(config: Config, root: Path, *, module: str = CARDS) -> str | None:
     """What a run will do and need, in one line and without asking the hub; None where the model is not known."""
-    looking = _start(module)
+    try:
+        seen = outlook_on(look_at_cards(module=module), config, root)
+    except ConfigError:
+        return None  # no layer has the names that get adapters
+    return None if seen is None else outlook.summary(seen, config)
+
+
+def look_at_cards(*, module: str = CARDS) -> Cards:
+    """Looks at the GPUs alone, for `CARDS_LIMIT_S` at the most."""
+    return _cards(_start(module))
+
+
+def outlook_on(cards: Cards, config: Config, root: Path) -> outlook.Outlook | None:
+    """What a run will need of GPUs that were looked at before; nothing is asked or started, so it takes milliseconds.
+
+    Returns:
+        None where the model is not known.
+
+    Raises:
+        ConfigError: no layer has the names that get adapters.
+    """
     architecture, _ = _architecture(config, root)
     needs = needs_of(config, root, _pixels(architecture))
     statistics = cached_statistics(config, root)
     lengths = assumed_lengths(config.family, config.basic.max_length) if statistics is None else statistics.table
-    try:
-        seen = outlook.outlook(config, architecture, lengths, _cards(looking), needs)
-    except ConfigError:
-        return None  # no layer has the names that get adapters
-    return None if seen is None else outlook.summary(seen, config)
+    return outlook.outlook(config, architecture, lengths, cards, needs)
 
 
 def _greens(checks: Sequence[Check], names: Iterable[str]) -> frozenset[str]:
@@ -171,7 +190,7 @@ def _cards(looking: Child | OSError) -> Cards:
     if outcome.code is None:
         return Cards("silent", visible=visible)
     try:
-        return msgspec.json.decode(outcome.stdout, type=Cards)
+        return _CARDS.decode(outcome.stdout)
     except msgspec.DecodeError:
         return Cards("error", outcome.last_words.rstrip(".") or f"it ended with code {outcome.code}", visible=visible)
 

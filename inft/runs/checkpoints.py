@@ -78,6 +78,10 @@ class Manifest:
     files: dict[str, FileFacts]
 
 
+# Made here and not where it is used: msgspec 0.22 crashes where two threads meet a type for the first time at once.
+_DECODER = msgspec.json.Decoder(Manifest)
+
+
 def staging_folder(output_dir: Path, run_id: str) -> Path:
     """Where a run writes its checkpoints before they are complete; on the same disk, so that a rename is one step."""
     return output_dir / f"{_SAVING}{run_id}"
@@ -345,7 +349,7 @@ def _complete_manifest(path: Path) -> Manifest | None:
 def _read_manifest(path: Path) -> Manifest | None:
     """The manifest of the folder `path`; None where there is none that this version can trust."""
     try:
-        manifest = msgspec.json.decode((path / MANIFEST).read_bytes(), type=Manifest)
+        manifest = _DECODER.decode((path / MANIFEST).read_bytes())
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     except OSError as error:

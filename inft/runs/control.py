@@ -41,6 +41,10 @@ class Asker(msgspec.Struct, frozen=True):
     user: str
 
 
+# Made here and not where it is used: msgspec 0.22 crashes where two threads meet a type for the first time at once.
+_DECODER = msgspec.json.Decoder(Asker)
+
+
 def ask(run: RunDirectory, request: Request) -> None:
     """Leaves a request for whoever works on `run`; asking twice changes nothing.
 
@@ -67,7 +71,7 @@ def pending(run: RunDirectory) -> frozenset[Request]:
 def asker(run: RunDirectory, request: Request) -> Asker | None:
     """Who left this request; None if nobody did, or by other means than `ask`."""
     try:
-        return msgspec.json.decode((run.control / request).read_bytes(), type=Asker)
+        return _DECODER.decode((run.control / request).read_bytes())
     except (OSError, ValueError):
         return None
 

@@ -220,7 +220,7 @@ def read_holder(path: Path) -> Holder | None:
     """
     for _ in range(_READS):
         try:
-            checked = msgspec.json.decode(path.read_bytes(), type=_Content)
+            checked = _DECODER.decode(path.read_bytes())
         except FileNotFoundError:
             return None
         except ValueError:
@@ -236,6 +236,10 @@ class _Content(Holder):
     """A holder and the checksum by which a reader knows that it saw one write, and not parts of two."""
 
     check: int
+
+
+# Made here and not where it is used: msgspec 0.22 crashes where two threads meet a type for the first time at once.
+_DECODER = msgspec.json.Decoder(_Content)
 
 
 class _Lock:

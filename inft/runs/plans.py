@@ -75,6 +75,10 @@ class PlanRecord(msgspec.Struct, frozen=True):
     forecast: ForecastRecord | None = None
 
 
+# Made here and not where it is used: msgspec 0.22 crashes where two threads meet a type for the first time at once.
+_DECODER = msgspec.json.Decoder(PlanRecord)
+
+
 def write_plan(run: RunDirectory, record: PlanRecord) -> None:
     """Writes it, durably: a run that goes on after a power cut needs it.
 
@@ -98,7 +102,7 @@ def read_plan(run: RunDirectory) -> PlanRecord | None:
     except OSError as error:
         raise unreadable(error, run.plan) from error
     try:
-        record = msgspec.json.decode(content, type=PlanRecord)
+        record = _DECODER.decode(content)
     except ValueError as error:
         raise ConfigError(
             f"{visible(str(run.plan))} is damaged: {visible(str(error))}.",

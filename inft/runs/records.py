@@ -15,6 +15,11 @@ class _Version(msgspec.Struct):
     schema_version: int
 
 
+# Made here and not where it is used: msgspec 0.22 crashes where two threads meet a type for the first time at once.
+_VERSION = msgspec.json.Decoder(_Version)
+_RECORD = msgspec.json.Decoder(RunRecord)
+
+
 def read_record(run: RunDirectory) -> RunRecord:
     """The content of the run's `run.json`.
 
@@ -32,7 +37,7 @@ def read_record(run: RunDirectory) -> RunRecord:
     except OSError as error:
         raise unreadable(error, run.run_json) from error
     try:
-        version = msgspec.json.decode(content, type=_Version).schema_version
+        version = _VERSION.decode(content).schema_version
     except ValueError as error:
         raise _damaged(run, error) from error
     if version > SCHEMA_VERSION:
@@ -42,7 +47,7 @@ def read_record(run: RunDirectory) -> RunRecord:
             "Update inft here.",
         )
     try:
-        return msgspec.json.decode(content, type=RunRecord)
+        return _RECORD.decode(content)
     except ValueError as error:
         raise _damaged(run, error) from error
 

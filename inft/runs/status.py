@@ -76,6 +76,10 @@ class Status:
         return self.state in FINAL_STATES
 
 
+# Made here and not where it is used: msgspec 0.22 crashes where two threads meet a type for the first time at once.
+_DECODER = msgspec.json.Decoder(Status)
+
+
 class StatusFile:
     """Writes one run's `status.json`.
 
@@ -109,6 +113,6 @@ def read_status(path: Path) -> Status | None:
         OSError: the file is there and cannot be read.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Status)
+        return _DECODER.decode(path.read_bytes())
     except (FileNotFoundError, ValueError):
         return None

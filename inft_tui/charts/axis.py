@@ -33,6 +33,21 @@ class Steps:
         return positions
 
 
+class Since:
+    """The axis counts from `origin` on, for a series over moments in seconds."""
+
+    def __init__(self, origin: float) -> None:
+        self._origin = origin
+
+    def position(self, x: float) -> float:
+        """Seconds from the origin to `x`."""
+        return x - self._origin
+
+    def steps(self, positions: Sequence[float]) -> Sequence[float]:
+        """The moments at `positions`."""
+        return [position + self._origin for position in positions]
+
+
 class Along:
     """The axis counts the values of `clock`, such as epochs or seconds, which were noted at steps.
 

@@ -6,8 +6,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from inft_tui.charts import export
-from inft_tui.charts.axis import Along, Axis, Steps
+from inft_tui.charts.axis import Along, Axis, Since, Steps
 from inft_tui.charts.cells import Cell, Changed, differences
 from inft_tui.charts.figure import Figure
 from inft_tui.charts.glyphs import CURVES, Glyphs
@@ -38,6 +37,8 @@ class Content:
         end: the last step there will be; None = not known.
         smooth: whether the curves are noisy; a learning rate is not, and would only be drawn late.
         clocks: what else the x axis can count, as series over steps.
+        since: for series that are over moments, in seconds, instead of steps: where their axis begins. It counts
+            nothing else then.
     """
 
     title: str
@@ -47,6 +48,7 @@ class Content:
     end: float | None = None
     smooth: bool = True
     clocks: Mapping[Counted, Series] = field(default_factory=dict)
+    since: float | None = None
 
 
 class Chart:
@@ -118,6 +120,12 @@ class Chart:
             smoothed.advance(_SLICE)
         return self._figure.grow()
 
+    def smooth_on(self) -> None:
+        """Smooths a part more without drawing it, as long as it `is_behind`."""
+        behind = next((one for one in self._smoothed.values() if len(one) < len(one.series)), None)
+        if behind is not None:
+            behind.advance(_SLICE)
+
     def end_at(self, end: float | None) -> list[Changed]:
         """Another last step: the run's plan has become known, or has changed."""
         if end == self.content.end:
@@ -168,6 +176,11 @@ class Chart:
         self.view.log_y = not self.view.log_y
         return self._redrawn(lambda: None)
 
+    def toggle_whole_range(self) -> list[Changed]:
+        """A value axis for all values, or for the ordinary ones."""
+        self.view.whole_range = not self.view.whole_range
+        return self._redrawn(lambda: None)
+
     def cycle_smoothing(self) -> list[Changed]:
         """The next weight of `WEIGHTS`."""
         heavier = [weight for weight in WEIGHTS if weight > self.weight]
@@ -177,6 +190,8 @@ class Chart:
 
     def cycle_axis(self) -> list[Changed]:
         """The x axis counts steps, epochs or time, as far as these are known."""
+        if self.content.since is not None:
+            return []
         known = [counted for counted in Counted if counted is Counted.STEP or counted in self.content.clocks]
         following = itertools.dropwhile(lambda counted: counted is not self.view.counted, [*known, *known])
         next(following, None)
@@ -186,10 +201,15 @@ class Chart:
 
     def to_csv(self) -> str:
         """The points shown; empty where there are none."""
-        return "" if self.viewport is None else export.to_csv(self._figure.shown.curves, self.viewport)
+        from inft_tui.charts import export
+
+        position = "step" if self.content.since is None else "unix_time"
+        return "" if self.viewport is None else export.to_csv(self._figure.shown.curves, self.viewport, position)
 
     def to_svg(self) -> str:
         """What is shown, as a drawing; empty where there is nothing."""
+        from inft_tui.charts import export
+
         shown = self._figure.shown
         counted = "time in seconds" if self.view.counted is Counted.TIME else self.view.counted.value
         title = f"{shown.title} ({shown.unit})" if shown.unit else shown.title
@@ -225,6 +245,9 @@ class Chart:
         return {name for name, series in self.content.series.items() if len(series) >= _SMOOTHED_FROM}
 
     def _chosen_axis(self) -> Axis:
+        if self.content.since is not None:
+            self.view.counted = Counted.TIME
+            return Since(self.content.since)
         clock = self.content.clocks.get(self.view.counted)
         if clock is None:
             self.view.counted = Counted.STEP

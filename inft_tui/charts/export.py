@@ -19,14 +19,14 @@ _COLUMNS = _WIDTH - _LEFT - _RIGHT
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#5d3a9b", "#4d4d4d")
 
 
-def to_csv(curves: Sequence[tuple[str, Curve]], viewport: Viewport) -> str:
-    """Every point shown, a line each: name, step, its place on the x axis, raw value, smoothed value.
+def to_csv(curves: Sequence[tuple[str, Curve]], viewport: Viewport, position: str = "step") -> str:
+    """Every point shown, a line each: name, `position`, its place on the x axis, raw value, smoothed value.
 
     Numbers in full; NaN and infinities as `nan`, `inf` and `-inf`; no smoothed value where nothing is smoothed.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(("series", "step", "x", "value", "smoothed"))
+    writer.writerow(("series", position, "x", "value", "smoothed"))
     for name, curve in curves:
         series, smoothed = curve.series, curve.smoothed
         for place in _shown(curve, viewport):

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from inft_tui.charts.cells import BLANK, Cell, Changed, cells_of, difference, differences
 from inft_tui.charts.glyphs import Glyphs
-from inft_tui.charts.plot import BAND_STYLES, LINE_STYLES, Plot, Viewport
+from inft_tui.charts.ink import BAND_STYLES, LINE_STYLES
+from inft_tui.charts.plot import Plot, Viewport
 from inft_tui.charts.scale import Domain, duration, labels, log_labels, log_ticks, log_time_ticks, ticks, time_ticks
 from inft_tui.charts.shown import Shown
 from inft_tui.charts.title import title
@@ -175,6 +176,11 @@ class Figure:
             for column, mark in behind.items():
                 if column in columns and plot.rows[row][column] is BLANK:
                     self.rows[layout.title + row][layout.gutter + column] = mark
+        for row, outside in ((0, plot.above), (layout.plot_height - 1, plot.below)):
+            for column in outside:
+                if column in columns:
+                    mark = Cell(glyphs.above if row == 0 else glyphs.below, "gap")
+                    self.rows[layout.title + row][layout.gutter + column] = mark
         if not layout.lane:
             for column in plot.gaps:
                 if column in columns:
@@ -198,7 +204,8 @@ class Figure:
     def _compose_title(self) -> None:
         if self._layout.title:
             said = self._mark_at_cursor()
-            self.rows[0] = title(self.shown, self.view, self._width, self.glyphs.value, said)
+            outside = self._plot is not None and bool(self._plot.above or self._plot.below)
+            self.rows[0] = title(self.shown, self.view, self._width, self.glyphs.value, said, outside=outside)
 
     def _mark_at_cursor(self) -> str:
         """What is to be said about the last mark in the cursor's column; "" = nothing."""

@@ -39,6 +39,8 @@ class GlyphSet:
     seam: str
     cursor: str
     ellipsis: str
+    above: str
+    below: str
 
 
 _BOX = {"horizontal": "─", "vertical": "│", "corner": "└", "tick_x": "┬", "tick_y": "┤", "seam": "┊", "cursor": "│"}
@@ -62,6 +64,8 @@ class Glyphs(Enum):
         marks=_MARKS,
         grid="┈",
         ellipsis="…",
+        above="▲",
+        below="▼",
         **_BOX,
     )
     # No finer than the characters of the oldest code pages: fonts of a bare console have these and no quadrants.
@@ -76,6 +80,8 @@ class Glyphs(Enum):
         marks={**_MARKS, "gap": "x", "checkpoint": "♦", "evaluation": "▲", "seam": "│", "resume": "│"},
         grid="·",
         ellipsis="~",
+        above="▲",
+        below="▼",
         **{**_BOX, "seam": "│"},
     )
     ASCII = GlyphSet(
@@ -96,4 +102,6 @@ class Glyphs(Enum):
         seam="|",
         cursor="|",
         ellipsis="~",
+        above="^",
+        below="v",
     )

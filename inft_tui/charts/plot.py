@@ -11,24 +11,19 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from itertools import accumulate
 from typing import NamedTuple
 
 from inft_tui.charts.axis import Axis, Steps
 from inft_tui.charts.cells import BLANK, Cell
 from inft_tui.charts.glyphs import CURVES, Glyphs
+from inft_tui.charts.ink import BAND_STYLES, LINE_STYLES, cells_by_mask, dots_above
 from inft_tui.charts.scale import Domain
 from inft_tui.charts.series import Column, Series
 from inft_tui.charts.smoothing import Smoothed
 
-LINE_STYLES = tuple(f"line-{place}" for place in range(CURVES))
-BAND_STYLES = tuple(f"band-{place}" for place in range(CURVES))
-
-
 _Span = tuple[int, int] | None
 """Topmost and lowest dot of a column."""
-_FAR = 1e6
+_FAR = 1e6  # in dots
 
 
 @dataclass(frozen=True)
@@ -174,6 +169,7 @@ class Plot:
     Attributes:
         rows: the cells, from the top.
         gaps: columns of cells in which a value is NaN or infinite, or has no place on a logarithmic axis.
+        above: columns of cells in which a value lies above the value axis, and `below` it.
     """
 
     def __init__(
@@ -183,10 +179,11 @@ class Plot:
         self.width = width
         self.height = height
         self.gaps: set[int] = set()
+        self.above, self.below = set[int](), set[int]()
         self.rows: list[list[Cell]] = [[BLANK] * width for _ in range(height)]
         self._glyphs = glyphs.value
-        self._cells = _cells(glyphs)
-        self._above = _dots_above(glyphs, height)
+        self._cells = cells_by_mask(glyphs)
+        self._above = dots_above(glyphs, height)
         self._dots = height * self._glyphs.down
         self._columns = width * self._glyphs.across
         self._top = math.log10(viewport.y1) if viewport.log_y else viewport.y1
@@ -223,7 +220,8 @@ class Plot:
     def _draw(self, first_cell: int) -> None:
         """Draws the columns of cells from `first_cell` on."""
         first = first_cell * self._glyphs.across
-        self.gaps = {cell for cell in self.gaps if cell < first_cell}
+        for kept in (self.gaps, self.above, self.below):
+            kept.intersection_update(range(first_cell))
         for trace in self._traces:
             trace.read(first)
             trace.is_sparse = sum(column.count for column in trace.columns if column is not None) * 4 <= self.width
@@ -233,11 +231,20 @@ class Plot:
                 self._set_out(trace, first, trace.line, smooth=True)
             for place in range(first, self._columns):
                 column = trace.columns[place]
-                if column is not None and (column.has_gap or (self.viewport.log_y and column.low <= 0)):
-                    self.gaps.add(place // self._glyphs.across)
+                if column is not None:
+                    self._note(column, place // self._glyphs.across)
         filled, self._filled = self._filled, max((self._end(trace) for trace in self._traces), default=0)
         for cell in range(first_cell, max(filled, self._filled)):
             self._fill_cells(cell)
+
+    def _note(self, column: Column, cell: int) -> None:
+        """What of a column the value axis does not show."""
+        if column.has_gap or (self.viewport.log_y and column.low <= 0):
+            self.gaps.add(cell)
+        if column.high > self.viewport.y1:  # of no value at all it is -inf
+            self.above.add(cell)
+        if column.low < self.viewport.y0 and not self.viewport.log_y:
+            self.below.add(cell)
 
     def _end(self, trace: _Trace) -> int:
         """The column of cells after a curve's last dot."""
@@ -391,24 +398,3 @@ def _join(tops: list[float], bottoms: list[float], start: _Point, x1: float, y1:
         end = y0 + slope * (place + half - x0) - inset if place + half < x1 else y0 + slope * min(x1 - x0, place - x0)
         tops[place] = min(tops[place], begin, end)
         bottoms[place] = max(bottoms[place], begin, end)
-
-
-@cache
-def _cells(glyphs: Glyphs) -> list[list[Cell]]:
-    """By owner (envelopes first, then curves) and mask."""
-    bands = [[BLANK, *(Cell(char, style) for char in glyphs.value.band[1:])] for style in BAND_STYLES]
-    lines = [
-        [BLANK, *(Cell(char, style) for char in chars[1:])]
-        for chars, style in zip(glyphs.value.line, LINE_STYLES, strict=True)
-    ]
-    return bands + lines
-
-
-@cache
-def _dots_above(glyphs: Glyphs, height: int) -> list[list[int]]:
-    """By column of dots in a cell, and dot: all dots above this one, a byte for each cell from the top."""
-    dots = [
-        [bit << (8 * row) for row in range(height) for bit in bits]  # from the top to the bottom
-        for bits in glyphs.value.bits
-    ]
-    return [[*accumulate(column, initial=0)] for column in dots]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 
+from inft_tui.charts.axis import Since
 from inft_tui.charts.cells import BLANK, Cell, cells_of
 from inft_tui.charts.glyphs import GlyphSet
-from inft_tui.charts.plot import LINE_STYLES, Curve
+from inft_tui.charts.ink import LINE_STYLES
+from inft_tui.charts.plot import Curve
 from inft_tui.charts.scale import duration, number
 from inft_tui.charts.shown import Shown
 from inft_tui.charts.view import Counted, View
@@ -17,7 +19,7 @@ _NOTE_FROM = 100
 _SHORTEST_NAME = 4
 
 
-def title(shown: Shown, view: View, width: int, glyphs: GlyphSet, said: str) -> list[Cell]:
+def title(shown: Shown, view: View, width: int, glyphs: GlyphSet, said: str, *, outside: bool = False) -> list[Cell]:
     """`width` cells. What has no room is left out: first the notes, then values from the last, then the name's end.
 
     Args:
@@ -26,6 +28,7 @@ def title(shown: Shown, view: View, width: int, glyphs: GlyphSet, said: str) -> 
         width: in columns.
         glyphs: for keys and the ellipsis.
         said: about what happened at the cursor; "" = nothing.
+        outside: whether a value lies outside of the value axis.
     """
     parts = [] if view.cursor is None else [(_position(view.cursor, shown, view), "label")]
     several = len(shown.curves) > 1
@@ -43,11 +46,12 @@ def title(shown: Shown, view: View, width: int, glyphs: GlyphSet, said: str) -> 
         written = cells_of(text, style)
         if len(cells) + 2 + len(written) <= width:
             cells += [BLANK] * 2 + written
-    note = next((text for text in _notes(shown, view, width) if len(cells) + 2 + len(text) <= width), "")
+    notes = _notes(shown, view, width, outside=outside)
+    note = next((text for text in notes if len(cells) + 2 + len(text) <= width), "")
     return [*cells, *[BLANK] * (width - len(cells) - len(note)), *(Cell(char, "note") for char in note)]
 
 
-def _notes(shown: Shown, view: View, width: int) -> list[str]:
+def _notes(shown: Shown, view: View, width: int, *, outside: bool) -> list[str]:
     """What is unusual, the gravest at the end; shorter ones, which leave out the lightest, after the longer."""
     gaps = sum(curve.series.extent(0, len(curve.series)).gaps for _, curve in shown.curves)
     parts = [
@@ -55,6 +59,7 @@ def _notes(shown: Shown, view: View, width: int) -> list[str]:
         "log x" if view.log_x else "",
         "log y" if view.log_y else "",
         "" if view.follow else "held",
+        "values outside" if outside else "",
         f"{gaps:,} not finite" if gaps else "",
     ]
     said = [part for part in parts if part]
@@ -78,4 +83,6 @@ def _position(step: float, shown: Shown, view: View) -> str:
     if not shown.curves or view.counted is Counted.STEP:
         return text
     at = shown.curves[0][1].axis.position(step)
+    if isinstance(shown.curves[0][1].axis, Since):
+        return f"at {duration(round(at))}"
     return f"{text}, {duration(at)}" if view.counted is Counted.TIME else f"{text}, epoch {at:.3f}"

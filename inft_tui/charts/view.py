@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from inft_tui.charts.axis import Axis
+from inft_tui.charts.ordinary import Ordinary
 from inft_tui.charts.plot import Curve, Viewport
 from inft_tui.charts.scale import Domain, SteadyDomain, nice_domain
 
@@ -32,6 +33,7 @@ class View:
         counted: what the x axis counts; windows and `end` are in it, the cursor is in steps.
         follow: whether x goes from the start to the end of the run, whatever has come so far.
         window: what else is shown of x.
+        whole_range: whether the value axis shows the wildest value too.
         cursor: the step of the point whose values are read out; None = no cursor.
     """
 
@@ -40,12 +42,14 @@ class View:
     window: Domain | None = None
     log_x: bool = False
     log_y: bool = False
+    whole_range: bool = False
     cursor: float | None = None
 
     def __post_init__(self) -> None:
         self._steady_x = SteadyDomain()
         self._steady_y = SteadyDomain()
-        self._steady_for: tuple[int, bool, Domain | None] | None = None
+        self._steady_for: tuple[int, bool, bool, Domain | None] | None = None
+        self._ordinary: list[Ordinary] = []
         self._everything: Domain | None = None
 
     def viewport(self, curves: Sequence[Curve], end: float | None, ticks_y: int) -> Viewport | None:
@@ -60,13 +64,11 @@ class View:
         x = self._everything if self.follow or self.window is None else self.window
         if x is None:
             return None
-        extents = [curve.series.extent_between(*curve.axis.steps([x.low, x.high])) for curve in curves]
-        low = min((extent.low for extent in extents), default=math.inf)
-        high = max((extent.high for extent in extents), default=-math.inf)
+        low, high = self._extremes(curves, x)
         if self.log_y and low <= 0 < high:
             low = min((_least_above_0(curve, x) for curve in curves), default=high)
         # Only the run itself may not move the axis; a person who has changed something gets what fits best.
-        situation = (ticks_y, self.log_y, None if self.follow else self.window)
+        situation = (ticks_y, self.log_y, self.whole_range, None if self.follow else self.window)
         if situation != self._steady_for:
             kept, self._steady_y, self._steady_for = self._steady_y, SteadyDomain(), situation
             if low > high and not self.log_y:
@@ -105,6 +107,22 @@ class View:
         """Changes between an even and a logarithmic x axis; shows everything."""
         self.log_x = not self.log_x
         self.follow_again()
+
+    def _extremes(self, curves: Sequence[Curve], x: Domain) -> tuple[float, float]:
+        """Of the values to be seen between the ends of `x`: all of them, or the ordinary ones."""
+        all_series = [curve.series for curve in curves]
+        if [ordinary.series for ordinary in self._ordinary] != all_series:
+            self._ordinary = [Ordinary(series) for series in all_series]
+        lows, highs = [math.inf], [-math.inf]
+        for curve, ordinary in zip(curves, self._ordinary, strict=True):
+            first, last = curve.axis.steps([x.low, x.high])
+            start, stop = bisect_left(curve.series.x, first), bisect_right(curve.series.x, last)
+            # A logarithmic axis has room for wild values.
+            everything = self.whole_range or self.log_y
+            low, high = curve.series.extent(start, stop)[:2] if everything else ordinary.between(start, stop)
+            lows.append(low)
+            highs.append(high)
+        return min(lows), max(highs)
 
     def _show(self, low: float, high: float) -> None:
         if self._everything is not None:

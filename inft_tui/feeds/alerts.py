@@ -12,15 +12,20 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal, TypeAlias
 
+from inft.runs.condition import Condition
 from inft.runs.jsonl import Record
 from inft.runs.narrate import number
 from inft.runs.quantities import duration, figure
 from inft.runs.visible import visible
 from inft_tui.charts.series import Series
 from inft_tui.feeds.facts import RunFacts
+from inft_tui.words import Latest, end_line
 
 Level: TypeAlias = Literal["info", "warning", "error"]
-Kind: TypeAlias = Literal["divergence", "stall", "memory", "hot", "throttled", "disk", "finished", "stopped", "failed"]
+Kind: TypeAlias = Literal[
+    "divergence", "stall", "memory", "hot", "throttled", "disk", "finished", "stopped", "failed", "told"
+]
+"""Told: the run itself says so."""
 
 WINDOW = 50
 """Losses that a new one is compared with."""
@@ -54,12 +59,14 @@ class Alert:
         level: info, warning or error.
         message: what and where, in one sentence.
         fix: what to do, in one sentence; may be empty.
+        subject: what of the machine it is about; empty = it is about the run.
     """
 
     kind: Kind
     level: Level
     message: str
     fix: str = ""
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +155,7 @@ class Watch:
         if self._rises("end", on=over, off=not over):
             cause = facts.cause
             why, fix = ("", "") if cause is None else (visible(cause.message), visible(cause.fix))
-            said += _ended(facts.run_id, facts.state, facts.step, facts.loss, why, fix)
+            said += _ended(facts, condition, why, fix)
         return said
 
     def _hardware(self, sample: Record) -> list[Alert]:
@@ -168,6 +175,7 @@ class Watch:
                         "warning",
                         f"The disk of {what} has {figure(left)} GiB left.",
                         "Make room: a full disk ends the run.",
+                        subject=what,
                     )
                 )
         return said
@@ -186,12 +194,19 @@ class Watch:
                         "warning",
                         f"{label}'s memory is nearly full: {figure(used)} of {figure(total)} GiB.",
                         "A longer batch may not fit; another program on the card may be what takes it.",
+                        subject=label,
                     )
                 )
         degrees = number(gpu, "temperature_c")
         if degrees is not None and self._rises(f"hot {label}", on=degrees >= HOT_C, off=degrees < COOL_C):
             said.append(
-                Alert("hot", "warning", f"{label} is at {degrees:.0f} °C.", "Look at its cooling; it will slow down.")
+                Alert(
+                    "hot",
+                    "warning",
+                    f"{label} is at {degrees:.0f} °C.",
+                    "Look at its cooling; it will slow down.",
+                    subject=label,
+                )
             )
         said += self._throttled(label, gpu)
         return said
@@ -212,6 +227,7 @@ class Watch:
                 "warning",
                 f"{label} is slowed down: {clock:.0f} MHz under load, where it had {top:.0f} MHz.",
                 "Look at its temperature and its power limit.",
+                subject=label,
             )
         ]
 
@@ -228,6 +244,7 @@ class Watch:
                 "warning",
                 f"The host has {figure(left)} of {figure(total)} GiB of memory left.",
                 "The kernel ends a program when there is none; fewer data workers need less.",
+                subject="the host",
             )
         ]
 
@@ -279,17 +296,14 @@ def _stalled(seconds: float, step: int, run_id: str) -> Alert:
     )
 
 
-def _ended(run_id: str, state: str, step: int, loss: str, why: str, fix: str = "") -> list[Alert]:
-    match state:
+def _ended(facts: RunFacts, condition: Condition | None, why: str, fix: str) -> list[Alert]:
+    if condition is None or condition.state not in ("finished", "stopped", "failed"):
+        return []
+    words = f"{facts.run_id} {end_line(condition, Latest(loss=facts.loss))}"
+    match condition.state:
         case "finished":
-            return [
-                Alert(
-                    "finished", "info", f"{run_id} has finished after step {step:,}{f', loss {loss}' if loss else ''}."
-                )
-            ]
+            return [Alert("finished", "info", f"{words}.")]
         case "stopped":
-            return [Alert("stopped", "info", f"{run_id} was stopped at step {step:,}{f': {why}' if why else '.'}")]
-        case "failed":
-            return [Alert("failed", "error", f"{run_id} failed at step {step:,}: {why or 'nobody said why.'}", fix)]
+            return [Alert("stopped", "info", f"{words}.")]
         case _:
-            return []
+            return [Alert("failed", "error", f"{words}: {why or 'nobody said why.'}", fix)]

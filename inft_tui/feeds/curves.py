@@ -109,12 +109,12 @@ class Curves:
             if key in AXES:
                 if key == "elapsed_sec" and self._elapsed_before:
                     values = array("d", [value + self._elapsed_before for value in values])
-                _series(self.axes, key).extend(places, values)
+                _series(self.axes, key).extend(places, values, ascending=True)
                 continue
             name = EVAL_PREFIX + key if evaluated and not key.startswith(EVAL_PREFIX) else key
             name = visible(name)
             if name in self.series or len(self.series) < MOST_SERIES:
-                _series(self.series, name).extend(places, values)
+                _series(self.series, name).extend(places, values, ascending=True)
                 changed.add(name)
         if evaluated:
             for record, x in zip(group, xs, strict=True):
@@ -173,9 +173,12 @@ def _placed(group: Sequence[Record]) -> tuple[Sequence[Record], array[float]]:
     steps = [record.get(STEP) for record in group]
     if set(map(type, steps)) <= _NUMBERS:
         try:
-            return group, array("d", steps)  # type: ignore[arg-type]
+            found: array[float] = array("d", steps)  # type: ignore[arg-type]
         except OverflowError:
             pass
+        else:
+            if math.isfinite(sum(found)):
+                return group, found
     placed = [record for record in group if _is_position(record.get(STEP))]
     return placed, array("d", [number(record, STEP) or 0.0 for record in placed])
 

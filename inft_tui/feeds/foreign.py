@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -168,7 +169,7 @@ def open_feed(path: Path, *, lineage: bool = False) -> Feed:
         DiskError: it cannot be read.
     """
     run = RunDirectory(path)
-    if run.run_json.exists() or run.status_json.exists():
+    if is_run(path):
         return RunFeed(run, lineage=lineage)
     found = find_log(path)
     if found is None:
@@ -178,6 +179,12 @@ def open_feed(path: Path, *, lineage: bool = False) -> Feed:
             f"Name the folder of a run, a file of JSON lines with steps and losses, or a {STATE_FILE}.",
         )
     return ForeignFeed(found)
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder is a run's, or what is left of one."""
+    run = RunDirectory(path)
+    return any(map(os.path.lexists, (run.run_json, run.status_json, run.config_toml)))
 
 
 def find_log(path: Path) -> Path | None:

@@ -30,7 +30,7 @@ class Sight:
         state: see `RunFacts`.
         condition: what it is doing; None where that cannot be told.
         created: when it was made; empty = not known.
-        problem: why nothing can be told; empty = it can.
+        problem: why nothing more can be told; empty = all can.
     """
 
     state: str = ""
@@ -180,7 +180,8 @@ class RunFeed:
             inspector = self._inspector = self._inspector or Inspector(self.run, brief=True)
             condition = self._look(inspector)
             # The age of its heartbeat alone is no news: the screen has a clock of its own.
-            sight = Sight(condition.state, replace(condition, heartbeat_age=None), inspector.record.created)
+            gone = "" if self.run.path.is_dir() else "Its folder is gone; this is what was read of it before."
+            sight = Sight(condition.state, replace(condition, heartbeat_age=None), inspector.record.created, gone)
         except InftError as error:
             state = "unreadable" if isinstance(error, DiskError) else "damaged"
             sight = Sight(state, problem=error.message)

@@ -26,7 +26,7 @@ _ERROR = re.compile(
     | \bNo\ space\ left\ on\ device\b
     | \bNVRM:\ Xid\b
     | \b(eval\ )?loss\ not\ finite\b # ours, in words
-    | ^training\ failed\b
+    | ^([\d:]{8}\ \ )?training\ failed\b # the same, behind the time of day
     """,
     re.VERBOSE,
 )
@@ -65,6 +65,18 @@ def is_error(text: str) -> bool:
     (True, False)
     """
     return _ERROR.search(text) is not None
+
+
+_WARNING = re.compile(r"\bWARN(ING)?\b|^[\w./:\\ -]*\bwarning:\s|\b\w*Warning:\s", re.ASCII)
+
+
+def is_warning(text: str) -> bool:
+    """Whether a line, as it is shown, warns of something.
+
+    >>> is_warning("x.py:3: UserWarning: slow"), is_warning("12:00:01  warning: few rows"), is_warning("warnings: 0")
+    (True, True, False)
+    """
+    return _WARNING.search(text) is not None
 
 
 class ErrorLines:

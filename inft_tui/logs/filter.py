@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from array import array
+from bisect import bisect_left, bisect_right
 
 from inft_tui.logs.line_index import LogFile, Row
 from inft_tui.logs.patterns import Matcher
@@ -72,6 +73,22 @@ class Filter:
     def last(self, count: int) -> list[Row]:
         """The last `count` found lines."""
         return self.rows(max(0, len(self) - count), count)
+
+    def after(self, place: int, count: int) -> list[Row]:
+        """The first `count` found lines that begin at byte `place` or behind it."""
+        return self.rows(self._found_before(place), count)
+
+    def before(self, place: int, count: int) -> list[Row]:
+        """The last `count` found lines that begin before byte `place`."""
+        behind = self._found_before(place)
+        first = max(0, behind - count)
+        return self.rows(first, behind - first)
+
+    def _found_before(self, place: int) -> int:
+        """How many of the found lines begin before byte `place`."""
+        nearest_first = bisect_right(self._before, -place, key=lambda start: -start)
+        before = len(self._before) - nearest_first + bisect_left(self._after, place)
+        return before + (self._half is not None and self._half < place)
 
     def _begin(self, place: int) -> None:
         self._generation = self._log.generation

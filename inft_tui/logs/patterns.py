@@ -50,6 +50,39 @@ def matcher(typed: str, *, regex: bool = False, rendering: Rendering = as_is) ->
     return LineMatcher(rendering, lambda text: search(text, 0, LONGEST_MATCHED) is not None)
 
 
+def spans(typed: str, *, regex: bool = False) -> Callable[[str], list[tuple[int, int]]]:
+    """What tells where in a line, as it is shown, `typed` was found.
+
+    >>> spans("l")("hello"), spans("x*", regex=True)("axx")
+    ([(2, 3), (3, 4)], [(1, 3)])
+
+    Raises:
+        BadPattern: as `matcher`.
+    """
+    if not typed:
+        raise BadPattern("There is nothing to look for yet.")
+    finditer = _compiled(typed, regex=regex).finditer
+    return lambda text: [found.span() for found in finditer(text, 0, LONGEST_MATCHED) if found.end() > found.start()]
+
+
+class Both:
+    """Finds the lines that two matchers find.
+
+    Args:
+        first: the quicker one.
+        second: asked only about blocks in which the first found any.
+    """
+
+    def __init__(self, first: Matcher, second: Matcher) -> None:
+        self._first = first
+        self._second = second
+
+    def starts(self, block: bytes) -> Iterator[int]:
+        """Where in `block`, which holds whole lines, the lines begin that match."""
+        found = set(self._first.starts(block))
+        return (start for start in self._second.starts(block) if start in found) if found else iter(())
+
+
 class LineMatcher:
     """Tests every line as it is shown.
 

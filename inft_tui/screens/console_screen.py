@@ -79,6 +79,10 @@ class ConsoleScreen(Screen[None]):
     def tick(self) -> None:
         """Called by the one timer while this screen is shown."""
 
+    def next_tick_s(self) -> float:
+        """Seconds until the next one; a screen on which nothing happens may wait longer."""
+        return self.period_s or self.console_app.capabilities.refresh_s
+
     def act(self, name: str) -> bool:
         """Does what a key of this screen means.
 
@@ -112,7 +116,8 @@ class ConsoleScreen(Screen[None]):
         if columns <= 0:
             return
         name: Line = ((" inft ", "key"), *self._tabs(columns), *self.about())
-        right: Line = ((" read only ", "bar-dim"),) if self.console_app.readonly else ()
+        mark = self.console_app.alarm.mark(self.console_app.key_of("alerts"))
+        right: Line = (*mark, (" read only ", "bar-dim")) if self.console_app.readonly else mark
         self._bar.show([joined(name, right, columns, "bar")])
         self._notice.show([self._asked() or self.console_app.notice()])
         self._keys.show([self._footer(columns)])
@@ -131,6 +136,14 @@ class ConsoleScreen(Screen[None]):
         """Takes the question away."""
         self.prompt = None
         self.draw_bars()
+
+    async def on_event(self, event: events.Event) -> None:
+        """Passes on a key that was typed right behind one that has led to another screen: it is meant for that one."""
+        shown = self.app.screen
+        if isinstance(event, events.Key) and shown is not self:
+            shown.post_message(events.Key(event.key, event.character))
+        else:
+            await super().on_event(event)
 
     def on_key(self, event: events.Key) -> None:
         """Keys by the table, unless a question is open."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.widget import Widget
 
 from inft.runs.visible import visible
+from inft_tui.comparison.marks import TOO_MANY, toggle
+from inft_tui.deeds import Outcome
 from inft_tui.display.spans import EMPTY, Line
 from inft_tui.key_table import Place
 from inft_tui.listing import Seen, Snapshot
@@ -60,6 +63,8 @@ class RunsScreen(ConsoleScreen):
         parts = [f"{count:,} run{'' if count == 1 else 's'}"]
         if live:
             parts.append(f"{live} going on")
+        if self.console_app.marked:
+            parts.append(f"{len(self.console_app.marked)} marked")
         if self._filter:
             parts.append(f"{len(self._shown()):,} with “{self._filter}”")
         return ((f"  {' · '.join(parts)}", "bar-dim"),)
@@ -103,6 +108,12 @@ class RunsScreen(ConsoleScreen):
             self._select(moves[name])
         elif name == "runs.filter":
             self.ask(Prompt("Show runs with", self._set_filter, expected=None, changed=self._set_filter))
+        elif name == "runs.mark":
+            if runs:
+                self._mark(at, runs[at].run.path)
+        elif name == "runs.unmark-all":
+            self.console_app.marked.clear()
+            self.draw()
         elif name == "runs.open" and runs:
             self.console_app.open_run(runs[at].run.path)
         elif name in ("runs.save", "runs.stop", "runs.abort", "runs.resume"):
@@ -144,9 +155,9 @@ class RunsScreen(ConsoleScreen):
         self._first = max(0, min(self._first, at, len(runs) - room), at - room + 1)
         self._drawn, self._drawn_at = snapshot, time.monotonic()
         shape = columns_for(columns, snapshot.runs)
-        glyphs = self.console_app.capabilities.glyphs
+        glyphs, marked = self.console_app.capabilities.glyphs, self.console_app.marked
         shown = [
-            row(seen, shape, glyphs, selected=self._first + number == at)
+            row(seen, shape, glyphs, selected=self._first + number == at, marked=seen.run.path in marked)
             for number, seen in enumerate(runs[self._first : self._first + room])
         ]
         blank = [EMPTY] * (room - len(shown))
@@ -208,6 +219,13 @@ class RunsScreen(ConsoleScreen):
             run = runs[max(0, min(at, len(runs) - 1))].run
             self._selected, self.console_app.chosen = run.run_id, run.path
         self.draw()
+
+    def _mark(self, at: int, path: Path) -> None:
+        """Marks a run, or takes its mark away, and goes on to the next one."""
+        if toggle(self.console_app.marked, path):
+            self._select(at + 1)
+        else:
+            self.console_app.say(Outcome(TOO_MANY, went_well=False))
 
     def _set_filter(self, text: str) -> None:
         self._filter = text.strip()

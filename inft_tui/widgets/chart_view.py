@@ -16,7 +16,8 @@ from textual.widget import Widget
 from inft_tui.charts.cells import Cell, Changed
 from inft_tui.charts.chart import Chart, Content
 from inft_tui.charts.glyphs import CURVES, Glyphs
-from inft_tui.charts.plot import BAND_STYLES, LINE_STYLES
+from inft_tui.charts.ink import BAND_STYLES, LINE_STYLES
+from inft_tui.display.capabilities import Glyphs as GlyphsName
 from inft_tui.display.palette import Palette
 
 _ROLES = {
@@ -46,7 +47,8 @@ class ChartView(Widget):
     """A chart of whatever size it is given, from 8x3 up.
 
     It binds no keys; its actions are cursor_left, cursor_right, cursor_far_left, cursor_far_right, hide_cursor,
-    zoom_in, zoom_out, pan_left, pan_right, toggle_follow, toggle_log_x, toggle_log_y, cycle_smoothing and cycle_axis.
+    zoom_in, zoom_out, pan_left, pan_right, toggle_follow, toggle_log_x, toggle_log_y, toggle_whole_range,
+    cycle_smoothing and cycle_axis.
     """
 
     DEFAULT_CSS = "ChartView { width: 1fr; height: 1fr; }"
@@ -88,7 +90,8 @@ class ChartView(Widget):
         strip = self._strips.get(y)
         if strip is None:
             rows = self.chart.rows
-            strip = self._strips[y] = self._strip(rows[y]) if y < len(rows) else self._blank()
+            looks = self._styles_by_name
+            strip = self._strips[y] = strip_of(rows[y], looks) if y < len(rows) else blank(self.size.width, looks)
         return strip
 
     def action_cursor_left(self) -> None:
@@ -139,6 +142,10 @@ class ChartView(Widget):
         """A logarithmic value axis, or an even one."""
         self._do(self.chart.toggle_log_y)
 
+    def action_toggle_whole_range(self) -> None:
+        """The wildest values too, or only the ordinary ones."""
+        self._do(self.chart.toggle_whole_range)
+
     def action_cycle_smoothing(self) -> None:
         """The next weight of smoothing, none among them."""
         self._do(self.chart.cycle_smoothing)
@@ -165,19 +172,26 @@ class ChartView(Widget):
         if self.chart.is_behind:
             self.call_later(self.points_added)
 
-    def _strip(self, row: Sequence[Cell]) -> Strip:
-        # Every segment has a style: Textual 8.2 fails on None where NO_COLOR is set.
-        looks = self._styles_by_name
-        return Strip(
-            [
-                Segment("".join([cell.char for cell in cells]), style)
-                for style, cells in groupby(row, lambda cell: looks[cell.style])
-            ],
-            len(row),
-        )
 
-    def _blank(self) -> Strip:
-        return Strip([Segment(" " * self.size.width, self._styles_by_name["blank"])], self.size.width)
+def strip_of(row: Sequence[Cell], looks: Mapping[str, Style]) -> Strip:
+    """A row of a picture. Every segment has a style: Textual 8.2 fails on None where NO_COLOR is set."""
+    return Strip(
+        [
+            Segment("".join([cell.char for cell in cells]), style)
+            for style, cells in groupby(row, lambda cell: looks[cell.style])
+        ],
+        len(row),
+    )
+
+
+def blank(columns: int, looks: Mapping[str, Style]) -> Strip:
+    """Nothing, so wide."""
+    return Strip([Segment(" " * columns, looks["blank"])], columns)
+
+
+def glyphs_for(name: GlyphsName) -> Glyphs:
+    """What charts are drawn with on a terminal that can do so much."""
+    return {"braille": Glyphs.BRAILLE, "block": Glyphs.BLOCKS, "ascii": Glyphs.ASCII}[name]
 
 
 def styles_of(palette: Palette) -> Mapping[str, Style]:

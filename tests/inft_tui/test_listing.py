@@ -12,8 +12,8 @@ from inft.runs.directory import RunDirectory
 from inft.runs.status import Status
 from inft_tui.display.spans import width
 from inft_tui.listing import CURVE_POINTS, Listing, Snapshot, losses
-from inft_tui.news import news_between
 from inft_tui.run_rows import columns_for, heading, matches, row, sparkline
+from inft_tui.sentry import Sentry
 from tests.runs.pretend import new_run, start_sleeper, working, write_events, write_status
 
 ENOUGH_S = 5.0
@@ -80,14 +80,13 @@ def test_what_happened_is_told_once(config: Config, project: Path) -> None:
         write_status(run, working(identity))
         listing = Listing(project / "logs")
         before = listing.read(ENOUGH_S)
-        assert news_between(Snapshot(), before) is None
+        sentry = Sentry()
+        assert sentry.look(before) == []
         write_status(run, Status("finished", step=120, max_steps=120, exit_code=0))
-        after = listing.read(ENOUGH_S)
-        news = news_between(before, after)
-        assert news is not None
-        assert news.went_well
-        assert news.text == f"{run.run_id} finished after step 120 of 120"
-        assert news_between(after, listing.read(ENOUGH_S)) is None
+        (news,) = sentry.look(listing.read(ENOUGH_S))
+        assert (news.run, news.alert.kind) == (run, "finished")
+        assert news.alert.message == f"{run.run_id} finished after step 120 of 120."
+        assert sentry.look(listing.read(ENOUGH_S)) == []
     finally:
         process.kill()
         process.wait()

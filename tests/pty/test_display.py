@@ -94,7 +94,11 @@ def test_sizes(columns: int, rows: int, live_run: RunDirectory, old_run: RunDire
             assert ("40/120" if columns >= 80 else "33%") in terminal.screen.text
             assert "leave" in terminal.screen.lines[-1]
         terminal.read(0.3)
-        terminal.press("j?kk:q\x1bq")
+        terminal.press("j?kk:x")
+        terminal.read(0.2)  # else the terminal could mean Alt
+        terminal.press("\x1b")
+        terminal.read(0.2)
+        terminal.press("q")
         assert terminal.wait() == 0
         assert terminal.screen.restored
 

@@ -63,11 +63,13 @@ def test_filter_as_one_types(live_run: RunDirectory, old_run: RunDirectory) -> N
 def test_a_run_in_words(live_run: RunDirectory, old_run: RunDirectory) -> None:
     with Terminal() as terminal:
         terminal.wait_for(old_run.run_id)
-        terminal.press("j\r")
+        terminal.press("j\ri")
         terminal.wait_for("finished after step 20 of 20, loss 2")
         terminal.press("\x1b")
+        terminal.wait_gone("finished after")
+        terminal.press("\x1b")
         terminal.wait_for(live_run.run_id)
-        terminal.press("k\r")
+        terminal.press("k\ri")
         terminal.wait_for("training, step 40 of 120")
         write_status(live_run, Status("stopped", step=44, max_steps=120, exit_code=130))
         terminal.wait_for("stopped after step 44 of 120")
@@ -75,7 +77,7 @@ def test_a_run_in_words(live_run: RunDirectory, old_run: RunDirectory) -> None:
 
 def test_attach(live_run: RunDirectory, old_run: RunDirectory) -> None:
     with Terminal("attach", old_run.run_id) as terminal:
-        terminal.wait_for("finished after step 20 of 20")
+        terminal.wait_for("step 20 of 20")
         terminal.press("\x1b")
         terminal.wait_for(live_run.run_id)
     with Terminal("attach", "small-1999", columns=200) as terminal:
@@ -174,7 +176,7 @@ def test_wrong_keys_are_refused_by_name(project: Path) -> None:
 
 
 def test_no_runs_yet(project: Path) -> None:
-    with Terminal() as terminal:
+    with Terminal("--readonly") as terminal:  # else Launch comes first
         terminal.wait_for("There are no runs yet.")
         assert "inft-tui --headless --profile demo_aya" in terminal.screen.text
 

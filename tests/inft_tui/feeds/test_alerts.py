@@ -125,7 +125,11 @@ class TestState:
 
     def test_a_failure_says_why_and_what_to_do(self) -> None:
         (alert,) = Watch().look(FAILED)
-        assert (alert.level, alert.message, alert.fix) == ("error", "aya failed after step 40 of 120, loss 2.1: No room.", "Take less.")
+        assert (alert.level, alert.message, alert.fix) == (
+            "error",
+            "aya failed after step 40 of 120, loss 2.1: No room.",
+            "Take less.",
+        )
 
 
 class TestHardware:

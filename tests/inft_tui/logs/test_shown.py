@@ -18,9 +18,11 @@ from inft_tui.logs.shown import LONGEST_SHOWN, as_is, in_words
         (b" 10%|# |\r 50%|## |\r", " 50%|## |"),
         (b"windows\r", "windows"),
         (b"\r\r", ""),
-        (b"a\x00b\x1b[31m\xff\xe0", "a\\x00b\\x1b[31m\\xff\\xe0"),
+        (b"a\x00b\x1b[2J\xff\xe0", "a\\x00b\\x1b[2J\\xff\\xe0"),
+        (b"\x1b[31merror\x1b[0m\tx", "error   x"),
         ("සිංහල ✓".encode(), "සිංහල ✓"),
         (b"HF_TOKEN=hf_abcdefgh12345 go", "HF_TOKEN=hf_*** go"),
+        (b"hf_abc\x1b[0mdefgh12345", "hf_***"),
     ],
 )
 def test_a_line_is_safe_to_show(raw: bytes, shown: str) -> None:

@@ -1,0 +1,1 @@
+"""Several runs beside each other: their curves, and in what they differ; nothing here knows a screen."""

@@ -1,0 +1,175 @@
+"""Which charts there are of a run, and in which order: first what people look at, then every other number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from inft_tui.charts.chart import Content
+from inft_tui.charts.glyphs import CURVES
+from inft_tui.charts.series import Series
+from inft_tui.charts.view import Counted
+from inft_tui.feeds.hardware_feed import GpuCurves, HardwareFeed
+from inft_tui.feeds.run_feed import Feed
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A chart that has a place of its own.
+
+    Attributes:
+        key: its lasting name.
+        title: above it.
+        parts: names within the chart, each with its key in the file.
+        unit: of the values.
+        smooth: whether the curves are noisy.
+    """
+
+    key: str
+    title: str
+    parts: tuple[tuple[str, str], ...]
+    unit: str = ""
+    smooth: bool = True
+
+
+_OF_TRAINING = (
+    _Known("loss", "loss", (("loss", "loss"), ("eval", "eval_loss"))),
+    _Known("learning_rate", "learning rate", (("learning rate", "learning_rate"),), smooth=False),
+    _Known("grad_norm", "gradient norm", (("gradient norm", "grad_norm"),)),
+    _Known("samples_per_sec", "throughput", (("throughput", "samples_per_sec"),), "samples/s"),
+    _Known("peak_vram_gib", "peak GPU memory", (("peak GPU memory", "peak_vram_gib"),), "GiB", smooth=False),
+)
+_OF_GPUS = (
+    _Known("gpu_memory", "GPU memory", (("", "memory_used_gib"),), "GiB", smooth=False),
+    _Known("gpu_utilisation", "GPU utilisation", (("", "utilization_percent"),), "%", smooth=False),
+    _Known("gpu_temperature", "GPU temperature", (("", "temperature_c"),), "°C", smooth=False),
+    _Known("gpu_power", "GPU power", (("", "power_w"),), "W", smooth=False),
+)
+_OF_TRAINING_TOO = (
+    _Known(
+        "step_time",
+        "step time",
+        (("step", "step_time_sec"), ("data", "data_sec"), ("compute", "compute_sec")),
+        "s",
+    ),
+    _Known("tokens_per_sec", "tokens", (("tokens", "tokens_per_sec"),), "tokens/s"),
+)
+_OF_GPUS_TOO = (_Known("gpu_clock", "GPU clock", (("", "sm_clock_mhz"),), "MHz", smooth=False),)
+_OF_THE_HOST = (
+    _Known("cpu", "CPU of the trainer", (("CPU of the trainer", "cpu_percent"),), "%", smooth=False),
+    _Known("rss", "host memory of the run", (("trainer", "rss_gib"), ("workers", "workers_rss_gib")), "GiB", False),
+    _Known("host_memory", "host memory in use", (("host memory in use", "host_memory_used_gib"),), "GiB", False),
+)
+_NEVER = frozenset({"host_memory_total_gib", "memory_total_gib", "power_limit_w"})
+"""What stays what it is tells nothing as a curve."""
+_UNITS = (("_per_sec", "/s"), ("_sec", "s"), ("_gib", "GiB"), ("_percent", "%"), ("_mhz", "MHz"), ("_w", "W"))
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One chart.
+
+    Attributes:
+        key: its lasting name, also in names of files.
+        content: what it is of.
+    """
+
+    key: str
+    content: Content
+
+
+class Catalogue:
+    """The charts of what is read of a run, put together anew only when there are other curves.
+
+    Args:
+        feed: the run.
+        hardware: its machine.
+    """
+
+    def __init__(self, feed: Feed, hardware: HardwareFeed) -> None:
+        self._feed, self._hardware = feed, hardware
+        self._seen: tuple[object, ...] = ()
+        self._counts: tuple[int, ...] = ()
+        self._pictures: tuple[Picture, ...] = ()
+
+    def pictures(self) -> tuple[Picture, ...]:
+        """All charts; the same object as long as none has come or gone. Their curves grow by themselves."""
+        feed, hardware = self._feed, self._hardware
+        # A file that was replaced gives other objects, kept here so that no new one can be taken for them.
+        seen = (feed.series, feed.axes, feed.marks, hardware.host, hardware.gpus)
+        gpus = hardware.gpus
+        counts = (len(feed.series), len(feed.axes), len(hardware.host), *(len(gpu.series) for gpu in gpus))
+        same = counts == self._counts and all(one is other for one, other in zip(seen, self._seen, strict=False))
+        if not same or not self._seen:
+            self._seen, self._counts = seen, counts
+            self._pictures = tuple(self._all())
+        return self._pictures
+
+    def _all(self) -> Iterator[Picture]:
+        feed, host, gpus = self._feed, self._hardware.host, self._hardware.gpus
+        used = {key for known in (*_OF_TRAINING, *_OF_TRAINING_TOO) for _, key in known.parts}
+        yield from self._known(_OF_TRAINING, feed.series)
+        yield from self._of_gpus(_OF_GPUS, gpus)
+        yield from self._known(_OF_TRAINING_TOO, feed.series)
+        for name, series in feed.series.items():
+            if name not in used:
+                title, unit = titled(name)
+                yield Picture(name, self._content(title, {title: series}, unit, smooth=True))
+        yield from self._of_gpus(_OF_GPUS_TOO, gpus)
+        used = {key for known in _OF_THE_HOST for _, key in known.parts}
+        since = self._since()
+        yield from self._known(_OF_THE_HOST, host, since)
+        for name, series in host.items():
+            if name not in used and name not in _NEVER:
+                title, unit = titled(name)
+                yield Picture(f"host_{name}", self._content(title, {title: series}, unit, smooth=False, since=since))
+
+    def _known(
+        self, known: Sequence[_Known], among: Mapping[str, Series], since: float | None = None
+    ) -> Iterator[Picture]:
+        for chart in known:
+            found = {name: among[key] for name, key in chart.parts if key in among}
+            if found:
+                yield Picture(chart.key, self._content(chart.title, found, chart.unit, chart.smooth, since))
+
+    def _of_gpus(self, known: Sequence[_Known], gpus: Sequence[GpuCurves]) -> Iterator[Picture]:
+        since = self._since()
+        for chart in known:
+            ((_, key),) = chart.parts
+            found = [(place, gpu) for place, gpu in enumerate(gpus) if key in gpu.series][:CURVES]
+            if len(found) == 1:
+                named = {chart.title: found[0][1].series[key]}
+            else:
+                named = {str(place if gpu.index is None else gpu.index): gpu.series[key] for place, gpu in found}
+            if named:
+                yield Picture(chart.key, self._content(chart.title, named, chart.unit, chart.smooth, since))
+
+    def _content(
+        self, title: str, series: Mapping[str, Series], unit: str, smooth: bool, since: float | None = None
+    ) -> Content:
+        feed = self._feed
+        if since is not None:
+            return Content(title, series, unit, smooth=smooth, since=since)
+        axes = {Counted.EPOCH: "epoch", Counted.TIME: "elapsed_sec"}
+        clocks = {counted: feed.axes[key] for counted, key in axes.items() if key in feed.axes}
+        return Content(title, series, unit, feed.marks, feed.facts.max_steps, smooth, clocks)
+
+    def _since(self) -> float:
+        """When the first sample of the machine was taken, in seconds since 1970."""
+        all_series = [
+            *self._hardware.host.values(),
+            *(one for gpu in self._hardware.gpus for one in gpu.series.values()),
+        ]
+        return min((series.x[0] for series in all_series if len(series)), default=0.0)
+
+
+def titled(key: str) -> tuple[str, str]:
+    """A key of a file as a title, and the unit that its ending tells.
+
+    >>> titled("eval_runtime_sec"), titled("supervised_tokens"), titled("train/acc")
+    (('eval runtime', 's'), ('supervised tokens', ''), ('train/acc', ''))
+    """
+    for ending, unit in _UNITS:
+        if key.endswith(ending) and len(key) > len(ending):
+            return key.removesuffix(ending).replace("_", " "), unit
+    return key.replace("_", " "), ""

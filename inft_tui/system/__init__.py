@@ -1,0 +1,1 @@
+"""What the System screen knows of this machine; nothing here knows a screen."""
