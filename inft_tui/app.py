@@ -6,15 +6,14 @@ import asyncio
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import RenderableType
 from textual._compositor import ChopsUpdate
 from textual.app import App
 from textual.screen import Screen
 
-from inft.errors import ConfigError, InftError
-from inft.project import project_root
+from inft.errors import InftError
 from inft.runs.visible import visible
 from inft_tui.alarm import Alarm
 from inft_tui.deeds import Deeds, Outcome
@@ -26,15 +25,12 @@ from inft_tui.key_table import Place
 from inft_tui.keys import Keymap, shown_key
 from inft_tui.listing import Listing, Seen, Snapshot
 from inft_tui.screens.console_screen import ConsoleScreen
+from inft_tui.screens.doors import screen_above, screen_for
 from inft_tui.screens.runs import RunsScreen
-from inft_tui.watched import SLICE_S, Watched
+from inft_tui.subjects import Subjects
+from inft_tui.watched import SLICE_S
 from inft_tui.widgets.narrow_update import NarrowUpdate
 from inft_tui.worker import Worker
-
-if TYPE_CHECKING:
-    from inft_tui.comparison.group import Group
-    from inft_tui.launch.preparation import Preparation
-    from inft_tui.system.machine import Machine, Questions
 
 LISTING_S = 1.0
 """Between two looks at the runs."""
@@ -86,12 +82,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self._listing = Listing(logs_dir)
         self._reading = False
         self._next_listing = float("-inf")
-        self.chosen: Path | None = attach
-        self.marked: list[Path] = []
-        self._watched: Watched | None = None
-        self._preparation: Preparation | None = None
-        self._machine: Machine | None = None
-        self._group: Group | None = None
+        self.subjects = Subjects(self.worker, self._new_worker, self._hand_over, logs_dir, chosen=attach)
         self._opens_run = attach is not None
         self._notice: Line = EMPTY
         self._timer: asyncio.TimerHandle | None = None
@@ -104,10 +95,12 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     def go(self, place: Place) -> None:
         """Shows one of `TABS`, above nothing but the runs."""
-        if self._place().place == place:
+        if self.place().place == place:
             return
-        screen = None if place == "runs" else self._screen_for(place)
-        if place != "runs" and screen is None:
+        try:
+            screen = None if place == "runs" else screen_for(self, place)
+        except InftError as problem:
+            self.say(Outcome(f"{problem.message} {problem.fix}".strip(), went_well=False))
             return
         while len(self.screen_stack) > 1:
             self.pop_screen()
@@ -116,66 +109,13 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     def open_run(self, path: Path) -> None:
         """Shows one run, or another program's log."""
-        self.chosen = path
+        self.subjects.chosen = path
         self.go("monitor")
 
-    def choose(self) -> Path | None:
-        """The run that screens about one run are about: the one last selected or looked at, else the newest.
-
-        Where there is none, that is said.
-        """
-        if self.chosen is None and self.snapshot.runs:
-            self.chosen = self.snapshot.runs[0].run.path
-        if self.chosen is None:
-            self.say(Outcome("There is no run yet.", went_well=False))
-        return self.chosen
-
-    def watched(self, path: Path) -> Watched:
-        """A run with its curves, which stay read while other screens are looked at.
-
-        Raises:
-            ConfigError: there is nothing that could be shown.
-            DiskError: it cannot be read.
-        """
-        if self._watched is None or self._watched.path != path:
-            if self._watched is not None:
-                self._watched.close()
-                self._watched = None
-            self._watched = Watched(path, self.worker)
-        return self._watched
-
-    def comparison(self) -> Group:
-        """The runs that are compared, which stay read while other screens are looked at."""
-        if self._group is None:
-            from inft_tui.comparison.group import Group
-
-            self._group = Group(self.worker)
-        return self._group
-
-    def machine(self, questions: Questions | None = None) -> Machine:
-        """This machine, whose samples go on from when somebody has first looked at it.
-
-        Args:
-            questions: at the first call, what is asked of it; None = what it runs on.
-
-        Raises:
-            ConfigError: `INFT_HOME` names no folder.
-        """
-        if self._machine is None:
-            from inft_tui.system.machine import Machine, questions_about
-
-            self._machine = Machine(
-                self._new_worker, self.worker, questions or questions_about(project_root(), self._listing.logs_dir)
-            )
-        return self._machine
-
-    def preparation(self) -> Preparation:
-        """What is being prepared on Launch, which stays as it is while other screens are looked at."""
-        if self._preparation is None:
-            from inft_tui.launch.preparation import Preparation
-
-            self._preparation = Preparation(self.worker, self._hand_over)
-        return self._preparation
+    def place(self) -> ConsoleScreen:
+        """The screen that is shown."""
+        assert isinstance(self.screen, ConsoleScreen)
+        return self.screen
 
     def back(self) -> None:
         """Shows what was shown before."""
@@ -189,24 +129,14 @@ class ConsoleApp(App[None], inherit_bindings=False):
                 self.leave(0)
             case "launch" | "runs" | "monitor" | "compare" | "logs" | "system":
                 self.go(name)
-            case "help":
-                from inft_tui.screens.help import HelpScreen
-
-                self.push_screen(HelpScreen(self, self._place()))
-            case "commands":
-                from inft_tui.screens.commands import CommandsScreen
-
-                self.push_screen(CommandsScreen(self, self._place()))
-            case "alerts":
-                from inft_tui.screens.alerts import AlertsScreen
-
-                self.push_screen(AlertsScreen(self))
+            case "help" | "commands" | "alerts":
+                self.push_screen(screen_above(self, name))
             case "bell":
                 self.say(self.alarm.toggle())
             case "picture":
                 from inft_tui.pictures import take_picture
 
-                self.call_after_refresh(take_picture, self, self._place())  # without the last notice
+                self.call_after_refresh(take_picture, self, self.place())  # without the last notice
             case "theme":
                 at = THEMES.index(self.capabilities.theme)
                 self.set_colours(THEMES[(at + 1) % len(THEMES)])
@@ -258,8 +188,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     def on_unmount(self) -> None:
         """Ends what only this console needs."""
-        if self._machine is not None:
-            self._machine.close()
+        self.subjects.close()
 
     def tick_soon(self) -> None:
         """Another screen is shown, which may want to be looked after oftener."""
@@ -342,58 +271,8 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     def _begin_with_launch(self) -> None:
         """Where there are no runs yet, unless somebody has gone elsewhere meanwhile."""
-        if self._place().place == "runs":
+        if self.place().place == "runs":
             self.go("launch")
-
-    def _screen_for(self, place: Place) -> ConsoleScreen | None:
-        """A new screen; None where it would have nothing to show, which is said."""
-        match place:
-            case "launch":
-                from inft_tui.screens.launch import LaunchScreen
-
-                return LaunchScreen(self)
-            case "monitor":
-                from inft_tui.screens.monitor import MonitorScreen
-
-                watched = self._chosen_watched()
-                return None if watched is None else MonitorScreen(self, watched)
-            case "compare":
-                from inft_tui.comparison.choice import runs_to_compare
-                from inft_tui.screens.compare import CompareScreen
-
-                if self.choose() is None:
-                    return None
-                group = self.comparison()
-                group.choose(runs_to_compare(self.marked, self.chosen, self.snapshot.runs))
-                return CompareScreen(self, group)
-            case "system":
-                from inft_tui.screens.system import SystemScreen
-
-                try:
-                    return SystemScreen(self, self.machine())
-                except ConfigError as problem:
-                    self.say(Outcome(problem.message, went_well=False))
-                    return None
-            case "logs":
-                from inft_tui.screens.logs import LogsScreen
-
-                path = self.choose()
-                return None if path is None else LogsScreen(self, path)
-            case _:
-                return None
-
-    def _chosen_watched(self) -> Watched | None:
-        """The chosen run with its curves; None where there is none that could be shown, which is said."""
-        path = self.choose()
-        try:
-            return None if path is None else self.watched(path)
-        except InftError as problem:
-            self.say(Outcome(f"{problem.message} {problem.fix}".strip(), went_well=False))
-            return None
-
-    def _place(self) -> ConsoleScreen:
-        assert isinstance(self.screen, ConsoleScreen)
-        return self.screen
 
     def _shown_screen(self) -> ConsoleScreen | None:
         if not self.screen_stack:

@@ -147,7 +147,7 @@ class Group:
         """Has these compared; what is known of those that stay is kept."""
         kept = {run.path: run for run in self.runs}
         chosen = list(dict.fromkeys(paths))[:MOST]
-        self.runs = [kept.pop(path, None) or Compared(path, self._worker, self._news) for path in chosen]
+        self.runs = [kept.pop(path) if path in kept else Compared(path, self._worker, self._news) for path in chosen]
         for run in kept.values():
             run.close()
 

@@ -40,7 +40,7 @@ class ChooseRunsScreen(ConsoleScreen):
         self._text = LineView(console.palette)
         self._typed = LineEdit()
         self._at = 0
-        console.marked = [run.path for run in group.runs]
+        console.subjects.marked = [run.path for run in group.runs]
 
     def body(self) -> Widget:
         """What was typed, and the runs that have it."""
@@ -65,7 +65,7 @@ class ChooseRunsScreen(ConsoleScreen):
         event.prevent_default()
         runs = self._found()
         if event.key in ("escape", "ctrl+c", "enter"):
-            self._group.choose(self.console_app.marked)
+            self._group.choose(self.console_app.subjects.marked)
             self.console_app.back()
             return
         if event.key in ("up", "down"):
@@ -84,7 +84,7 @@ class ChooseRunsScreen(ConsoleScreen):
     def _toggle(self, seen: Seen) -> None:
         app = self.console_app
         app.forget_notice()
-        if not toggle(app.marked, seen.run.path):
+        if not toggle(app.subjects.marked, seen.run.path):
             app.say(Outcome(TOO_MANY, went_well=False))
         self.draw_bars()
 
@@ -100,7 +100,7 @@ class ChooseRunsScreen(ConsoleScreen):
         if columns <= 0 or not self.is_current:
             return
         typed: Line = ((f"  / {self._typed.text}", "title"), (BLINK_FREE_CURSOR, "accent"))
-        marked = self.console_app.marked
+        marked = self.console_app.subjects.marked
         lines: list[Line] = [EMPTY, (*typed, (f"   {len(marked)} of at most {MOST}", "dim")), EMPTY]
         room = max(1, rows - len(lines))
         runs = self._found()

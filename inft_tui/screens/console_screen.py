@@ -139,7 +139,8 @@ class ConsoleScreen(Screen[None]):
 
     async def on_event(self, event: events.Event) -> None:
         """Passes on a key that was typed right behind one that has led to another screen: it is meant for that one."""
-        shown = self.app.screen
+        stack = self.app.screen_stack  # empty at the end
+        shown = stack[-1] if stack else self
         if isinstance(event, events.Key) and shown is not self:
             shown.post_message(events.Key(event.key, event.character))
         else:

@@ -27,7 +27,7 @@ class PreparingScreen(ConsoleScreen):
 
     def __init__(self, console: ConsoleApp) -> None:
         super().__init__(console)
-        self.preparation = console.preparation()
+        self.preparation = console.subjects.preparation()
         self.view = LineView(console.palette)
 
     def body(self) -> Widget:

@@ -63,8 +63,8 @@ class RunsScreen(ConsoleScreen):
         parts = [f"{count:,} run{'' if count == 1 else 's'}"]
         if live:
             parts.append(f"{live} going on")
-        if self.console_app.marked:
-            parts.append(f"{len(self.console_app.marked)} marked")
+        if self.console_app.subjects.marked:
+            parts.append(f"{len(self.console_app.subjects.marked)} marked")
         if self._filter:
             parts.append(f"{len(self._shown()):,} with “{self._filter}”")
         return ((f"  {' · '.join(parts)}", "bar-dim"),)
@@ -112,7 +112,7 @@ class RunsScreen(ConsoleScreen):
             if runs:
                 self._mark(at, runs[at].run.path)
         elif name == "runs.unmark-all":
-            self.console_app.marked.clear()
+            self.console_app.subjects.marked.clear()
             self.draw()
         elif name == "runs.open" and runs:
             self.console_app.open_run(runs[at].run.path)
@@ -155,7 +155,7 @@ class RunsScreen(ConsoleScreen):
         self._first = max(0, min(self._first, at, len(runs) - room), at - room + 1)
         self._drawn, self._drawn_at = snapshot, time.monotonic()
         shape = columns_for(columns, snapshot.runs)
-        glyphs, marked = self.console_app.capabilities.glyphs, self.console_app.marked
+        glyphs, marked = self.console_app.capabilities.glyphs, self.console_app.subjects.marked
         shown = [
             row(seen, shape, glyphs, selected=self._first + number == at, marked=seen.run.path in marked)
             for number, seen in enumerate(runs[self._first : self._first + room])
@@ -217,12 +217,12 @@ class RunsScreen(ConsoleScreen):
         runs = self._shown()
         if runs:
             run = runs[max(0, min(at, len(runs) - 1))].run
-            self._selected, self.console_app.chosen = run.run_id, run.path
+            self._selected, self.console_app.subjects.chosen = run.run_id, run.path
         self.draw()
 
     def _mark(self, at: int, path: Path) -> None:
         """Marks a run, or takes its mark away, and goes on to the next one."""
-        if toggle(self.console_app.marked, path):
+        if toggle(self.console_app.subjects.marked, path):
             self._select(at + 1)
         else:
             self.console_app.say(Outcome(TOO_MANY, went_well=False))

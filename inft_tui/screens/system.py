@@ -189,7 +189,7 @@ class SystemScreen(ConsoleScreen):
             (
                 seen.run.path
                 for seen in app.snapshot.runs
-                if app.chosen in (seen.run.path, None)
+                if app.subjects.chosen in (seen.run.path, None)
                 and seen.condition is not None
                 and seen.condition.alive
                 and not seen.condition.elsewhere
@@ -200,7 +200,7 @@ class SystemScreen(ConsoleScreen):
             self._leave_run()
             return
         try:
-            watched = app.watched(live)
+            watched = app.subjects.watched(live)
         except InftError:
             self._leave_run()
             return

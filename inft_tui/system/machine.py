@@ -114,8 +114,8 @@ class Machine:
     @property
     def is_waiting(self) -> bool:
         """Whether an answer is long in coming, which is said."""
-        looks = (self.gpus, self.lights, *(look for _, look in self.folders))
-        return any(look.waiting_s > 1 for look in looks)
+        waits = (self.gpus.waiting_s, self.lights.waiting_s, *(look.waiting_s for _, look in self.folders))
+        return max(waits) > 1
 
     def poll(self, now: float, *, sampling: bool) -> None:
         """Looks after everything that it is time for.

@@ -36,12 +36,12 @@ def something_happened(app: ConsoleApp) -> None:
 
 def on_a_machine(app: ConsoleApp) -> None:
     """With two GPUs."""
-    app.machine(_questions())
+    app.subjects.machine(_questions())
 
 
 def ready_to_launch(app: ConsoleApp) -> None:
     """On the same machine."""
-    app._preparation = Preparation(app.worker, app._hand_over, check=_check, foresee=_foresee)
+    app.subjects.preparation(Preparation(app.worker, app._hand_over, check=_check, foresee=_foresee))
 
 
 def _questions() -> Questions:

@@ -44,7 +44,7 @@ class Machine:
 
     def use(self, app: ConsoleApp) -> None:
         """Has `app` ask this machine."""
-        app._preparation = Preparation(app.worker, app._hand_over, check=self._check, foresee=self._foresee)
+        app.subjects.preparation(Preparation(app.worker, app._hand_over, check=self._check, foresee=self._foresee))
 
     def _check(self, config: Config) -> Readiness:
         self.checked.append(config)

@@ -86,7 +86,7 @@ def test_runs_are_taken_in_and_out_here(runs: list[RunDirectory]) -> None:
         assert runs[1].run_id not in text_of(app)
         await pilot.press("space", "enter")
         await settled(app, "3 runs")
-        assert app.marked == [run.path for run in reversed(runs)]
+        assert app.subjects.marked == [run.path for run in reversed(runs)]
         await pilot.press("r", "space", "enter")
         await settled(app, "2 runs")
         assert runs[2].run_id not in text_of(app)

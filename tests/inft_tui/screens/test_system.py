@@ -22,7 +22,7 @@ def shown(asked: Questions, folder: Path, check: Check, size: tuple[int, int] = 
 
     async def run() -> None:
         def prepare(app: ConsoleApp) -> None:
-            app.machine(asked)
+            app.subjects.machine(asked)
 
         scene = Scene("system", ("6",), shows or "Ready to train?", prepare)
         async with scene_of(scene, folder, capabilities(), size) as (app, pilot):
