@@ -244,11 +244,11 @@ class TestBadInput:
             os.chown(theirs.path, 65534, 65534)
         else:
             theirs.path.chmod(0)
-        for command in ("status", "tail", "save", "stop", "abort", "resume"):
-            for name in (theirs.run_id, str(theirs.path), str(theirs.metrics)):
-                done = as_a_stranger(command, name)
-                assert (done.returncode, done.stdout) == (7, ""), (command, name)
-                assert done.stderr.startswith("error: Could not read ")
+        commands = [(command, theirs.run_id) for command in ("status", "tail", "save", "stop", "abort", "resume")]
+        for command, name in (*commands, ("status", str(theirs.path)), ("status", str(theirs.metrics))):
+            done = as_a_stranger(command, name)
+            assert (done.returncode, done.stdout) == (7, ""), (command, name)
+            assert done.stderr.startswith("error: Could not read ")
         assert [line.split()[1] for line in as_a_stranger("runs").stdout.splitlines()] == [
             "state",
             "finished",
