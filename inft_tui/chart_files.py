@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -15,22 +16,29 @@ from inft_tui.new_files import write_new
 FOLDER = "outputs/charts"
 
 
-def save_chart(chart: Chart, kind: Literal["csv", "svg"], stem: str) -> Outcome:
-    """Writes the file, and tells its path or why it could not be written. No file is ever written over.
+def saver(chart: Chart, kind: Literal["csv", "svg"], stem: str) -> Callable[[], Outcome]:
+    """What writes the file, in any thread, and tells its path or why it could not be written.
+
+    No file is ever written over. What is saved is shown at the call of this; a million points take seconds to write.
 
     Args:
         chart: what it shows is saved, not what lies outside of its window.
         kind: csv = the points, svg = a drawing.
         stem: of the file's name, such as run and chart; characters that a file's name should not have are replaced.
     """
-    text = chart.to_csv() if kind == "csv" else chart.to_svg()
-    if not text:
-        return Outcome("There is nothing to save: the chart shows no points.", went_well=False)
-    try:
-        path = write_new(project_root() / FOLDER, stem, kind, text)
-    except InftError as problem:
-        return Outcome(problem.message, went_well=False)
-    return Outcome(f"Saved {visible(_short(path))}", went_well=True)
+    drawing = chart.to_svg() if kind == "svg" else ""
+    text = chart.csv_writer() if kind == "csv" else (lambda: drawing) if drawing else None
+
+    def save() -> Outcome:
+        if text is None:
+            return Outcome("There is nothing to save: the chart shows no points.", went_well=False)
+        try:
+            path = write_new(project_root() / FOLDER, stem, kind, text())
+        except InftError as problem:
+            return Outcome(problem.message, went_well=False)
+        return Outcome(f"Saved {visible(_short(path))}", went_well=True)
+
+    return save
 
 
 def _short(path: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import is_not
 from pathlib import Path
 
@@ -26,6 +26,9 @@ LISTING_S = 2.0
 """Between two looks for new runs where the folder's own time of change does not tell (network shares)."""
 CURVE_S = 5.0
 """Between two sparklines of a run that goes on."""
+
+_Signature = tuple[tuple[int, int], ...]
+"""When each of a run's files changed, and its size."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ class _Entry:
         profile = found.record.profile if found.record is not None else ""
         self.seen = Seen(found.run, found.created, profile)
         self._inspector: Inspector | None = None
-        self._signature: tuple[int, ...] | None = None
+        self._signature: _Signature = ()
         self._curve_at = float("-inf")
 
     def is_due(self) -> bool:
@@ -149,37 +152,50 @@ class _Entry:
 
     def look(self) -> None:
         """Looks at it."""
-        signature = self._now()
-        news_is_old = signature != self._signature
-        self._signature = signature
+        before, self._signature = self._signature, self._now()
+        news_is_old = self._signature[:2] != before[:2]
         run = self.found.run
         try:
             if self.found.problem is not None:
                 raise self.found.problem
             if self._inspector is None:
                 self._inspector = Inspector(run, self.found.record, brief=True)
-            condition = self._inspector.look()
+            condition = without_its_age(self._inspector.look())
         except (ConfigError, DiskError) as problem:
             self.seen = Seen(run, self.seen.created, self.seen.profile, problem=problem, looked=True)
             return
         seen = self.seen
+        if seen.looked and self._signature == before and condition == seen.condition:
+            return  # the same listing is the same object, and nothing is drawn for it
         news = latest(last_events(run)) if news_is_old else seen.news
         curve = seen.curve
         if news_is_old and (not condition.alive or time.monotonic() - self._curve_at >= CURVE_S):
             curve, self._curve_at = losses(run.metrics), time.monotonic()
         self.seen = Seen(run, seen.created, seen.profile, condition, news, curve, looked=True)
 
-    def _now(self) -> tuple[int, ...]:
-        run = self.found.run
-        signature: list[int] = []
-        for path in (run.status_json, run.metrics):
-            try:
-                status = os.stat(path)
-            except OSError:
-                signature += (0, 0)
-            else:
-                signature += (status.st_mtime_ns, status.st_size)
-        return tuple(signature)
+    def _now(self) -> _Signature:
+        """Of what is shown, and where it goes on of the samples of its machine, which may be to warn of."""
+        run, condition = self.found.run, self.seen.condition
+        files = [run.status_json, run.metrics]
+        if condition is not None and condition.alive:
+            files.append(run.hardware)
+        return tuple(map(_changed, files))
+
+
+def without_its_age(condition: Condition) -> Condition:
+    """`condition` without what changes with nothing but the clock: a stall is counted in minutes."""
+    stalled = condition.stalled_sec
+    if stalled is not None:
+        stalled = stalled // 60 * 60 if stalled >= 60 else stalled // 1
+    return replace(condition, heartbeat_age=None, stalled_sec=stalled)
+
+
+def _changed(path: Path) -> tuple[int, int]:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return 0, 0
+    return status.st_mtime_ns, status.st_size
 
 
 def losses(metrics: Path, count: int = CURVE_POINTS) -> tuple[float, ...]:

@@ -119,8 +119,19 @@ def row(seen: Seen, columns: Columns, glyphs: Glyphs, *, selected: bool, marked:
             right = column in _FIGURES
             shown = role if column == "remark" else "dim" if column in ("age", "eta") else "text"
             spans.append((pad(texts[column], width, right=right), shown))
-    line = fit(tuple(spans), columns.total, "text")
+    line = _merged(fit(tuple(spans), columns.total, "text"))
     return tuple((text, f"{kind} selected") for text, kind in line) if selected else line
+
+
+def _merged(line: Line) -> Line:
+    """The same with neighbours of one role as one, and no colour for blanks: each change costs 40 bytes."""
+    merged: list[Span] = []
+    for text, role in line:
+        if merged and (not text.strip() or role == merged[-1][1]):
+            merged[-1] = (merged[-1][0] + text, merged[-1][1])
+        elif text:
+            merged.append((text, role))
+    return tuple(merged)
 
 
 def state_of(seen: Seen) -> tuple[str, str, str]:

@@ -20,6 +20,9 @@ class Axis(Protocol):
     def steps(self, positions: Sequence[float]) -> Sequence[float]:
         """The x at each of `positions`, which ascend; so does what is returned."""
 
+    def frozen(self) -> Axis:
+        """The axis as it is now, for another thread."""
+
 
 class Steps:
     """The axis counts what the series counts."""
@@ -31,6 +34,10 @@ class Steps:
     def steps(self, positions: Sequence[float]) -> Sequence[float]:
         """`positions` themselves."""
         return positions
+
+    def frozen(self) -> Steps:
+        """Itself, which never changes."""
+        return self
 
 
 class Since:
@@ -46,6 +53,10 @@ class Since:
     def steps(self, positions: Sequence[float]) -> Sequence[float]:
         """The moments at `positions`."""
         return [position + self._origin for position in positions]
+
+    def frozen(self) -> Since:
+        """Itself, which never changes."""
+        return self
 
 
 class Along:
@@ -71,6 +82,13 @@ class Along:
         """The x at each of `positions`."""
         self._take_in()
         return [_between(position, self._at, self._x) for position in positions]
+
+    def frozen(self) -> Along:
+        """What is known now of the clock, which goes on."""
+        self._take_in()
+        frozen = Along(Series(self._clock.name))
+        frozen._x, frozen._at = self._x[:], self._at[:]
+        return frozen
 
     def _take_in(self) -> None:
         clock = self._clock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -18,9 +19,12 @@ from inft_tui.charts.view import Counted, View, moved_cursor
 
 WEIGHTS = (0.0, 0.9, 0.98, 0.995)
 """Of smoothing, from none to some 200 points; see `smoothing`."""
-_USUAL = WEIGHTS[2]
+_USUAL = ((2_000, 0.9), (20_000, 0.98), (math.inf, 0.995))
+"""Up to how many points which weight suits a curve: it follows its envelope, and few columns of a screen late."""
 _SMOOTHED_FROM = 100
 """Points below which a curve is not smoothed: an evaluation's few values would only be displaced."""
+_POSITIONS = {Counted.STEP: "step", Counted.EPOCH: "epoch", Counted.TIME: "seconds"}
+"""What the x of a series is called in a table."""
 _SLICE = 50_000
 """Points that are smoothed at once, in about 5 ms; a key press must not wait for a million."""
 
@@ -39,6 +43,7 @@ class Content:
         clocks: what else the x axis can count, as series over steps.
         since: for series that are over moments, in seconds, instead of steps: where their axis begins. It counts
             nothing else then.
+        over: what the x of the series counts. Where it is not steps, the axis counts nothing else.
     """
 
     title: str
@@ -49,6 +54,7 @@ class Content:
     smooth: bool = True
     clocks: Mapping[Counted, Series] = field(default_factory=dict)
     since: float | None = None
+    over: Counted = Counted.STEP
 
 
 class Chart:
@@ -89,7 +95,10 @@ class Chart:
         """Of the smoothing: what a person chose, or else what suits the curves; 0 = none."""
         if self._chosen_weight is not None:
             return self._chosen_weight
-        return _USUAL if self.content.smooth else 0.0
+        if not self.content.smooth:
+            return 0.0
+        longest = max(map(len, self.content.series.values()), default=0)
+        return next(weight for points, weight in _USUAL if longest < points)
 
     def show(self, content: Content) -> None:
         """Shows something else, in the same way. What is shown may grow: `points_added` says so."""
@@ -114,7 +123,8 @@ class Chart:
 
     def points_added(self) -> list[Changed]:
         """Draws the points and marks that have come."""
-        if self._needs_smoothing() != set(self._smoothed):
+        weight = self.weight
+        if self._needs_smoothing() != {name for name, one in self._smoothed.items() if one.weight == weight}:
             return self._redrawn(lambda: None)
         for smoothed in self._smoothed.values():
             smoothed.advance(_SLICE)
@@ -134,12 +144,16 @@ class Chart:
         return self._redrawn(lambda: None)
 
     def move_cursor(self, columns: int) -> list[Changed]:
-        """Goes to the point so many columns on, or to the next one; the first time to the last point shown."""
-        first = next(iter(self._figure.shown.curves), None)
+        """Goes to the point so many columns on, or to the next one; the first time to the last point shown.
+
+        The points are those of the first curve that has any here.
+        """
         viewport = self.viewport
-        if first is None or viewport is None:
+        if viewport is None:
             return []
-        self.view.cursor = moved_cursor(first[1], viewport, self._figure.plot_width, self.view.cursor, columns)
+        width, cursor = self._figure.plot_width, self.view.cursor
+        places = (moved_cursor(curve, viewport, width, cursor, columns) for _, curve in self._figure.shown.curves)
+        self.view.cursor = next((place for place in places if place is not None), None)
         return self._figure.moved()
 
     def hide_cursor(self) -> list[Changed]:
@@ -190,7 +204,7 @@ class Chart:
 
     def cycle_axis(self) -> list[Changed]:
         """The x axis counts steps, epochs or time, as far as these are known."""
-        if self.content.since is not None:
+        if self.content.since is not None or self.content.over is not Counted.STEP:
             return []
         known = [counted for counted in Counted if counted is Counted.STEP or counted in self.content.clocks]
         following = itertools.dropwhile(lambda counted: counted is not self.view.counted, [*known, *known])
@@ -199,12 +213,15 @@ class Chart:
         self._axis = self._chosen_axis()
         return self._redrawn(lambda: None)
 
-    def to_csv(self) -> str:
-        """The points shown; empty where there are none."""
+    def csv_writer(self) -> Callable[[], str] | None:
+        """What writes the points that are shown now, which another thread may call; None where there are none."""
         from inft_tui.charts import export
 
-        position = "step" if self.content.since is None else "unix_time"
-        return "" if self.viewport is None else export.to_csv(self._figure.shown.curves, self.viewport, position)
+        if self.viewport is None:
+            return None
+        points = export.points_of(self._figure.shown.curves, self.viewport)
+        position = _POSITIONS[self.content.over] if self.content.since is None else "unix_time"
+        return lambda: export.to_csv(points, position)
 
     def to_svg(self) -> str:
         """What is shown, as a drawing; empty where there is nothing."""
@@ -222,9 +239,9 @@ class Chart:
         return differences(before, self._figure.rows)
 
     def _new_figure(self) -> Figure:
-        needed = self._needs_smoothing()
+        needed, weight = self._needs_smoothing(), self.weight
         self._smoothed = {
-            name: self._smoothed.get(name) or Smoothed(series, self.weight)
+            name: kept if (kept := self._smoothed.get(name)) and kept.weight == weight else Smoothed(series, weight)
             for name, series in self.content.series.items()
             if name in needed
         }
@@ -234,7 +251,7 @@ class Chart:
             (name, Curve(series, place, self._smoothed.get(name), self._axis))
             for place, (name, series) in enumerate(itertools.islice(self.content.series.items(), CURVES))
         ]
-        note = f"smoothed {self.weight:g}" if self._smoothed else ""
+        note = f"smoothed {weight:g}" if self._smoothed else ""
         content = self.content
         shown = Shown(content.title, curves, content.unit, content.marks, content.end, note)
         return Figure(shown, self.view, *self._size, self.glyphs)
@@ -248,6 +265,9 @@ class Chart:
         if self.content.since is not None:
             self.view.counted = Counted.TIME
             return Since(self.content.since)
+        if self.content.over is not Counted.STEP:
+            self.view.counted = self.content.over
+            return Steps()
         clock = self.content.clocks.get(self.view.counted)
         if clock is None:
             self.view.counted = Counted.STEP

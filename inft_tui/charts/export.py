@@ -5,12 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import math
+from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
+from itertools import islice
 
+from inft_tui.charts.axis import Axis
 from inft_tui.charts.plot import Curve, Viewport
 from inft_tui.charts.scale import labels, log_labels, log_ticks, ticks
+from inft_tui.charts.smoothing import smoothed_values
 
 _WIDTH, _HEIGHT = 900, 480
 _LEFT, _RIGHT, _TOP, _BOTTOM = 76, 20, 40, 46
@@ -19,21 +24,57 @@ _COLUMNS = _WIDTH - _LEFT - _RIGHT
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#5d3a9b", "#4d4d4d")
 
 
-def to_csv(curves: Sequence[tuple[str, Curve]], viewport: Viewport, position: str = "step") -> str:
-    """Every point shown, a line each: name, `position`, its place on the x axis, raw value, smoothed value.
+@dataclass(frozen=True)
+class Points:
+    """The points of one curve that are shown, apart from the curve, which goes on.
+
+    Attributes:
+        name: of the curve.
+        xs: where they lie.
+        ys: all values of the curve up to the last one shown, which smoothing has to begin with.
+        axis: what the x axis counts.
+        weight: of the smoothing; 0 = none.
+    """
+
+    name: str
+    xs: array[float]
+    ys: array[float]
+    axis: Axis
+    weight: float
+
+
+def points_of(curves: Sequence[tuple[str, Curve]], viewport: Viewport) -> list[Points]:
+    """What is shown of `curves`, to be written later or in another thread; a million points take a few ms."""
+    found = []
+    for name, curve in curves:
+        shown = _shown(curve, viewport)
+        weight = 0.0 if curve.smoothed is None else curve.smoothed.weight
+        xs, ys = curve.series.x[shown.start : shown.stop], curve.series.y[: shown.stop]
+        found.append(Points(name, xs, ys, curve.axis.frozen(), weight))
+    return found
+
+
+def to_csv(points: Sequence[Points], position: str = "step") -> str:
+    """Every point, a line each: name, `position`, its place on the x axis, raw value, smoothed value.
 
     Numbers in full; NaN and infinities as `nan`, `inf` and `-inf`; no smoothed value where nothing is smoothed.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(("series", position, "x", "value", "smoothed"))
-    for name, curve in curves:
-        series, smoothed = curve.series, curve.smoothed
-        for place in _shown(curve, viewport):
-            known = smoothed is not None and place < len(smoothed)
-            smooth = repr(smoothed.value(place)) if smoothed is not None and known else ""
-            x = series.x[place]
-            writer.writerow((name, _plain(x), _plain(curve.axis.position(x)), repr(series.y[place]), smooth))
+    for curve in points:
+        first, at = len(curve.ys) - len(curve.xs), curve.axis.position
+        values = islice(curve.ys, first, None)
+        if not curve.weight:
+            writer.writerows(
+                (curve.name, _plain(x), _plain(at(x)), repr(value), "") for x, value in zip(curve.xs, values, strict=True)
+            )
+            continue
+        smoothed = islice(smoothed_values(curve.ys, curve.weight), first, None)
+        writer.writerows(
+            (curve.name, _plain(x), _plain(at(x)), repr(value), repr(smooth))
+            for x, value, smooth in zip(curve.xs, values, smoothed, strict=True)
+        )
     return out.getvalue()
 
 
@@ -68,7 +109,8 @@ def to_svg(title: str, curves: Sequence[tuple[str, Curve]], viewport: Viewport, 
 
 def _shown(curve: Curve, viewport: Viewport) -> range:
     first, last = curve.axis.steps([viewport.x0, viewport.x1])
-    return range(bisect_left(curve.series.x, first), bisect_left(curve.series.x, math.nextafter(last, math.inf)))
+    start = bisect_left(curve.series.x, first)
+    return range(start, max(start, bisect_left(curve.series.x, math.nextafter(last, math.inf))))
 
 
 def _axes(viewport: Viewport, counted: str) -> list[str]:

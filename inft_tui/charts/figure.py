@@ -9,7 +9,17 @@ from inft_tui.charts.cells import BLANK, Cell, Changed, cells_of, difference, di
 from inft_tui.charts.glyphs import Glyphs
 from inft_tui.charts.ink import BAND_STYLES, LINE_STYLES
 from inft_tui.charts.plot import Plot, Viewport
-from inft_tui.charts.scale import Domain, duration, labels, log_labels, log_ticks, log_time_ticks, ticks, time_ticks
+from inft_tui.charts.scale import (
+    Domain,
+    duration,
+    labels,
+    log_labels,
+    log_ticks,
+    log_time_ticks,
+    ticks,
+    time_ticks,
+    value_ticks,
+)
 from inft_tui.charts.shown import Shown
 from inft_tui.charts.title import title
 from inft_tui.charts.view import Counted, View
@@ -243,11 +253,8 @@ class Figure:
         return [*(Cell(char, "label") for char in (text or "").rjust(layout.gutter - 1)), line]
 
     def _value_ticks(self, viewport: Viewport) -> tuple[list[float], list[str]]:
-        if viewport.log_y:
-            values = log_ticks(viewport.values, self._layout.ticks_y)
-            return values, log_labels(values)
-        values = ticks(viewport.values, self._layout.ticks_y)
-        return values, labels(values)
+        values = value_ticks(viewport.values, self._layout.ticks_y, log=viewport.log_y)
+        return values, (log_labels if viewport.log_y else labels)(values)
 
     def _x_labels(self) -> list[Cell]:
         """The row of labels under the x axis; the ticks of those that have room are kept for the axis."""

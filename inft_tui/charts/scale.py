@@ -19,6 +19,10 @@ _NEAR = 1e-300
 """Below this, they vanish."""
 _ROOM = 0.25
 """Of the values' span: what an axis that has to move takes on beyond them, so that it need not move again soon."""
+_CLOSE = 0.26
+"""Of an axis: what may lie between its end and the label next to it, where there are but two."""
+_EMPTY = 2.5
+"""An axis comes closer where it is so many times as long as what is needed."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,23 @@ def log_ticks(domain: Domain, most: int) -> list[float]:
     return [float(f"1e{exponent}") for exponent in range(first, last + 1) if exponent % every == 0]
 
 
+def value_ticks(domain: Domain, most: int, *, log: bool = False) -> list[float]:
+    """Ticks that tell how far an axis goes: `ticks` or `log_ticks`, or the two ends where those would be too few.
+
+    >>> value_ticks(Domain(1, 3.5), 1), value_ticks(Domain(0, 4), 2), value_ticks(Domain(0.25, 3), 4)
+    ([1, 3.5], [0.0, 2.0, 4.0], [1.0, 2.0, 3.0])
+    """
+    found = (log_ticks if log else ticks)(domain, most)
+    if len(found) > 2:
+        return found
+    if len(found) == 2:
+        ends = (domain.low, *found, domain.high)
+        low, first, last, high = (math.log10(value) for value in ends) if log else ends
+        if max(first - low, high - last) <= _CLOSE * (high - low):
+            return found
+    return [domain.low, domain.high]
+
+
 def time_ticks(domain: Domain, most: int) -> list[float]:
     """Multiples of a time that people can read, in seconds.
 
@@ -185,7 +206,7 @@ def nice_domain(low: float, high: float, most: int, *, log: bool = False) -> Dom
 
 
 class SteadyDomain:
-    """A value axis that moves seldom: only when a value leaves it, or when the values fill less than a third."""
+    """A value axis that moves seldom: only when a value leaves it, or when the values fill less than two fifths."""
 
     def __init__(self) -> None:
         self.domain: Domain | None = None
@@ -202,7 +223,7 @@ class SteadyDomain:
             return wanted != kept
         lowest = low if low > 0 or not log else kept.low
         left_below, left_above = max(lowest, -_FAR) < kept.low, kept.high < min(high, _FAR)
-        if not left_below and not left_above and _span(wanted, log) * 3 >= _span(kept, log):
+        if not left_below and not left_above and _span(wanted, log) * _EMPTY >= _span(kept, log):
             return False
         if not log and (left_below or left_above):
             room = min(high - low, _FAR) * _ROOM

@@ -9,11 +9,22 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections.abc import Iterable, Iterator
 
 from inft_tui.charts.series import Series
 
 STRIDE = 128
 """Points between two kept states: at most so many steps, about 5 microseconds, for one value."""
+
+
+def smoothed_values(values: Iterable[float], weight: float) -> Iterator[float]:
+    """All values of a `Smoothed` one after the other, to the last bit, for who wants all and has them at hand."""
+    total = weights = 0.0
+    for value in values:
+        if value - value == 0:
+            total = weight * total + value
+            weights = weight * weights + 1
+        yield total / weights if weights else math.nan
 
 
 class Smoothed:

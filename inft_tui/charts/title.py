@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 
-from inft_tui.charts.axis import Since
+from inft_tui.charts.axis import Since, Steps
 from inft_tui.charts.cells import BLANK, Cell, cells_of
 from inft_tui.charts.glyphs import GlyphSet
 from inft_tui.charts.ink import LINE_STYLES
@@ -82,7 +82,10 @@ def _position(step: float, shown: Shown, view: View) -> str:
     text = f"step {step:,.0f}" if step == int(step) else f"step {step:,.2f}"
     if not shown.curves or view.counted is Counted.STEP:
         return text
-    at = shown.curves[0][1].axis.position(step)
-    if isinstance(shown.curves[0][1].axis, Since):
+    axis = shown.curves[0][1].axis
+    at = axis.position(step)
+    if view.counted is Counted.TIME and isinstance(axis, Since | Steps):
         return f"at {duration(round(at))}"
+    if isinstance(axis, Steps):  # the series themselves are over epochs
+        return f"epoch {at:.3f}"
     return f"{text}, {duration(at)}" if view.counted is Counted.TIME else f"{text}, epoch {at:.3f}"

@@ -17,6 +17,10 @@ _ZOOM_LIMIT = 1e-9
 """Narrower than this share of where it lies, a window has no room for different numbers."""
 
 
+_FINE = 8
+"""Intervals of a value axis by which its ends are rounded: a low chart, too, has to be filled by its curve."""
+
+
 class Counted(Enum):
     """What an x axis counts."""
 
@@ -73,7 +77,7 @@ class View:
             kept, self._steady_y, self._steady_for = self._steady_y, SteadyDomain(), situation
             if low > high and not self.log_y:
                 self._steady_y = kept
-        self._steady_y.fit(low, high, ticks_y, log=self.log_y)
+        self._steady_y.fit(low, high, max(ticks_y, _FINE), log=self.log_y)
         y = self._steady_y.domain
         return None if y is None else Viewport(x.low, x.high, y.low, y.high, self.log_x, self.log_y)
 

@@ -16,7 +16,7 @@ from inft_tui.feeds.facts import RunFacts
 from inft_tui.feeds.fetching import Progress
 from inft_tui.feeds.foreign import open_feed
 from inft_tui.feeds.run_feed import Feed, Slice
-from inft_tui.watched import Reader
+from inft_tui.watched import CALM_AFTER_S, Reader
 from inft_tui.worker import Worker
 
 ENDED_S = 2.0
@@ -132,6 +132,7 @@ class Group:
         self.changed: Callable[[], None] = _nothing
         self._worker = worker
         self._compared: tuple[list[Stated], Comparison] = ([], Comparison())
+        self._news_at = float("-inf")
 
     @property
     def is_loaded(self) -> bool:
@@ -139,9 +140,10 @@ class Group:
         return all(run.is_loaded for run in self.runs)
 
     @property
-    def is_growing(self) -> bool:
-        """Whether more is to come soon: some are still read, or go on."""
-        return not self.is_loaded or any(run.is_alive for run in self.runs)
+    def is_calm(self) -> bool:
+        """Whether one look a second is enough: all is read, and nothing has come for a while or will come."""
+        goes_on = any(run.is_alive for run in self.runs)
+        return self.is_loaded and (not goes_on or time.monotonic() - self._news_at >= CALM_AFTER_S)
 
     def choose(self, paths: Sequence[Path]) -> None:
         """Has these compared; what is known of those that stay is kept."""
@@ -169,6 +171,7 @@ class Group:
         return found
 
     def _news(self) -> None:
+        self._news_at = time.monotonic()
         self.changed()
 
 

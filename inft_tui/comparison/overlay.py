@@ -98,16 +98,13 @@ class Overlay:
         self._rebased: list[Rebased] = []
         self.series = [self._over(run, source) for run, source in zip(runs, self.sources, strict=True)]
         title, unit = titled(name)
-        identity = Series("identity")
-        identity.extend([0.0, 1.0], [0.0, 1.0])
         self.content = Content(
             title,
             dict(zip(LETTERS, self.series, strict=False)),
             unit,
             end=self.end(runs),
             smooth=name not in ("learning_rate", "peak_vram_gib") and not name.startswith("eval_"),
-            clocks={Counted.EPOCH: identity} if counted is Counted.EPOCH else {},
-            since=0.0 if counted is Counted.TIME else None,
+            over=counted,
         )
         self.advance()
 

@@ -11,7 +11,7 @@ from textual import events
 from textual.containers import Vertical
 from textual.widget import Widget
 
-from inft_tui.chart_files import save_chart
+from inft_tui.chart_files import saver
 from inft_tui.charts.chart import Chart
 from inft_tui.charts.glyphs import Glyphs
 from inft_tui.charts.scale import duration
@@ -24,6 +24,7 @@ from inft_tui.display.spans import EMPTY, Line
 from inft_tui.key_table import Place
 from inft_tui.keys import shown_key
 from inft_tui.screens.console_screen import ConsoleScreen
+from inft_tui.watched import CALM_S
 from inft_tui.widgets.chart_keys import act_on_chart
 from inft_tui.widgets.chart_view import ChartView, glyphs_for
 from inft_tui.widgets.line_view import LineView
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from inft_tui.app import ConsoleApp
 
 WHEEL_ROWS = 3
-ENDED_S = 1.0
-"""Between two looks where all runs have ended."""
 AT_ONCE_S = 0.1
 """What is read by then appears at once; a chart that is drawn several times costs a slow link half a second."""
 LOADING_S = 0.2
@@ -117,8 +116,8 @@ class CompareScreen(ConsoleScreen):
             self.draw()
 
     def next_tick_s(self) -> float:
-        """Seconds until the next one; where all runs have ended, little happens."""
-        return super().next_tick_s() if self._group.is_growing else ENDED_S
+        """Seconds until the next one; where all runs have ended, or are silent, little happens."""
+        return CALM_S if self._group.is_calm else super().next_tick_s()
 
     def act(self, name: str) -> bool:
         """The keys of this screen."""
@@ -287,8 +286,11 @@ class CompareScreen(ConsoleScreen):
             chart.cycle_smoothing()
         chart.view = copy(shown.view)
         chart.resize(self._view.size.width, self._view.size.height)
+        while chart.is_behind and name == "compare.svg":
+            chart.smooth_on()
         stem = f"compare-{overlay.name}"
-        self.console_app.say(save_chart(chart, "csv" if name == "compare.csv" else "svg", stem))
+        save = saver(chart, "csv" if name == "compare.csv" else "svg", stem)
+        self.console_app.worker.ask(save, self.console_app.say)
 
     def _changed(self) -> None:
         """Draws soon; while runs are being read, which takes slices of a few ms, not after each of them."""

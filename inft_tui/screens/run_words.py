@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from inft.errors import InftError
+from inft.runs.condition import Condition
 from inft.runs.directory import RunDirectory
 from inft.runs.inspect import Inspector
 from inft_tui.commands.status import Looker, Picture, lines
@@ -29,7 +32,8 @@ class RunWords:
         try:
             if self._looker is None:
                 self._looker = Looker(Inspector(self.run))
-            self._picture = self._looker.look()
+            picture = self._looker.look()
+            self._picture = replace(picture, condition=in_minutes(picture.condition))
         except InftError as problem:
             self._picture = problem
 
@@ -41,6 +45,16 @@ class RunWords:
         if isinstance(picture, InftError):
             return [((f"  {picture.message}", "bad"),), ((f"  {picture.fix}", "text"),)]
         return [_styled(line) for line in lines(picture, columns, watching=True)[1:]]
+
+
+def in_minutes(condition: Condition) -> Condition:
+    """`condition` with its ages in whole minutes, and none below one: seconds would be drawn again and again."""
+    age, stalled = condition.heartbeat_age, condition.stalled_sec
+    return replace(
+        condition,
+        heartbeat_age=None if age is None or age < 60 else age // 60 * 60,
+        stalled_sec=stalled // 60 * 60 if stalled is not None and stalled >= 60 else stalled,
+    )
 
 
 def _styled(line: str) -> Line:

@@ -28,6 +28,10 @@ WHEEL_ROWS = 3
 ROWS_FOR_DETAILS = 30
 DETAILS_ROWS = 11
 """Of which one is a rule and one stays empty; the words about a run that failed take eight."""
+AT_ONCE_S = 0.1
+"""Runs that are looked at by then appear at once; names first and all else behind them would be drawn twice."""
+DETAILS_S = 0.2
+"""Until the selected run is looked at: the first look loads modules, and would have the next keys wait for it."""
 AGES_S = 10.0
 """Between two drawings of nothing but the ages, which count minutes."""
 
@@ -47,9 +51,11 @@ class RunsScreen(ConsoleScreen):
         self._first = 0
         self._details: RunWords | None = None
         self._detailed: Seen | None = None
-        self._is_looking = False
+        self._detailed_at = float("-inf")
+        self._is_looking = self._is_waiting = self._is_stale = False
         self._drawn: Snapshot | None = None
         self._drawn_at = float("-inf")
+        self._opened_at: float | None = None
 
     def body(self) -> Widget:
         """The listing."""
@@ -84,12 +90,12 @@ class RunsScreen(ConsoleScreen):
     def on_resize(self) -> None:
         """Fits the columns into the new width."""
         super().on_resize()
-        self.call_after_refresh(self.draw)
+        self._draw_soon()
 
     def on_screen_resume(self) -> None:
         """It is shown again."""
         super().on_screen_resume()
-        self.call_after_refresh(self.draw)
+        self._draw_soon()
 
     def act(self, name: str) -> bool:
         """The keys of this screen."""
@@ -143,10 +149,19 @@ class RunsScreen(ConsoleScreen):
             else:
                 self._select(at)
 
+    def _draw_soon(self) -> None:
+        """Draws once all parts have their size; once, although there may be several reasons to."""
+        if not self._is_stale:
+            self._is_stale = True
+            self.call_after_refresh(self.draw)
+
     def draw(self) -> None:
         """Draws the listing; only what changed is sent."""
+        self._is_stale = False
         columns, rows = self._list.size
         if columns <= 0:
+            return
+        if self._is_early():
             return
         snapshot, runs = self.console_app.snapshot, self._shown()
         details = self._details_lines(columns) if rows >= ROWS_FOR_DETAILS and runs else []
@@ -162,17 +177,37 @@ class RunsScreen(ConsoleScreen):
         ]
         blank = [EMPTY] * (room - len(shown))
         self._list.show([heading(shape), *shown, *blank, *details] if shown else self._nothing(snapshot))
-        if details:
-            self._look_at(runs[at])
+        if details and snapshot.done:
+            self._look_soon(runs[at])
         self.draw_bars()
 
-    def _look_at(self, seen: Seen) -> None:
-        """Has the selected run looked at where it is another one, or has changed; one look at a time."""
-        if self._is_looking or self._detailed is seen:
+    def _is_early(self) -> bool:
+        """Whether more is to be known in a moment, which is waited for."""
+        if self._drawn is not None or self.console_app.snapshot.done:
+            return False
+        now = time.monotonic()
+        if self._opened_at is None:
+            self._opened_at = now
+            self.set_timer(AT_ONCE_S, self.draw)
+        return now - self._opened_at < AT_ONCE_S * 0.9  # a timer may be a little early
+
+    def _look_soon(self, seen: Seen) -> None:
+        """Has the selected run looked at where it is another one, has changed, or may be silent by now."""
+        is_known = self._detailed is seen and time.monotonic() - self._detailed_at < AGES_S
+        if not (self._is_waiting or self._is_looking or is_known):
+            self._is_waiting = True
+            self.set_timer(DETAILS_S, self._look)
+
+    def _look(self) -> None:
+        """Has the run looked at that is selected now; one look at a time."""
+        self._is_waiting = False
+        runs = self._shown()
+        if not runs or not self.is_current:
             return
+        seen = runs[self._position(runs)]
         if self._details is None or self._details.run != seen.run:
             self._details = RunWords(seen.run)
-        self._is_looking, self._detailed = True, seen
+        self._is_looking, self._detailed, self._detailed_at = True, seen, time.monotonic()
         self.console_app.worker.ask(self._details.look, self._looked)
 
     def _looked(self, _: None) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from inft_tui.chart_files import save_chart
+from inft_tui.chart_files import saver
 from inft_tui.widgets.chart_view import ChartView
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ def act_on_chart(console: ConsoleApp, view: ChartView, name: str, stem: str) -> 
     """
     match name.partition(".")[2]:
         case "csv":
-            console.say(save_chart(view.chart, "csv", stem))
+            console.worker.ask(saver(view.chart, "csv", stem), console.say)
         case "svg":
-            console.say(save_chart(view.chart, "svg", stem))
+            console.worker.ask(saver(view.chart, "svg", stem), console.say)
         case what if what in _ACTIONS:
             _ACTIONS[what](view)
         case _:

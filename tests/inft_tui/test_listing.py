@@ -3,15 +3,17 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from inft.config import Config
+from inft.runs.condition import Condition
 from inft.runs.directory import RunDirectory
 from inft.runs.status import Status
 from inft_tui.display.spans import width
-from inft_tui.listing import CURVE_POINTS, Listing, Snapshot, losses
+from inft_tui.listing import CURVE_POINTS, Listing, Snapshot, losses, without_its_age
 from inft_tui.run_rows import columns_for, heading, matches, row, sparkline
 from inft_tui.sentry import Sentry
 from tests.runs.pretend import new_run, start_sleeper, working, write_events, write_status
@@ -54,6 +56,32 @@ def test_without_news_it_is_the_same_listing(ended: list[RunDirectory], project:
     listing = Listing(project / "logs")
     first = listing.read(ENOUGH_S)
     assert listing.read(ENOUGH_S).runs is first.runs
+
+
+def test_a_silent_run_is_the_same_listing_until_it_says_something(config: Config, project: Path) -> None:
+    process, identity = start_sleeper()
+    try:
+        run = new_run(config, "2025-03-01 12:00:00")
+        write_status(run, working(identity))
+        listing = Listing(project / "logs")
+        listing.read(ENOUGH_S)
+        first = listing.read(ENOUGH_S)  # the second look knows that it goes on, and has all of its files in view
+        assert listing.read(ENOUGH_S).runs is first.runs, "the age of its heartbeat is no news"
+        run.hardware.write_text("{}\n", encoding="utf-8")
+        sampled = listing.read(ENOUGH_S)
+        assert sampled.runs is not first.runs, "something may be to warn of"
+        write_status(run, replace(working(identity), step=41))
+        assert listing.read(ENOUGH_S).runs is not sampled.runs
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_stall_is_counted_in_minutes() -> None:
+    stalled = [Condition("training", True, False, stalled_sec=age, heartbeat_age=age) for age in (601.5, 659.9, 660.0)]
+    found = [without_its_age(condition) for condition in stalled]
+    assert found[0] == found[1]
+    assert [condition.stalled_sec for condition in found] == [600, 600, 660]
 
 
 def test_it_sees_a_new_run_a_changed_one_and_one_that_is_gone(

@@ -75,6 +75,33 @@ def test_a_chart(glyphs: Glyphs, expected: list[str]) -> None:
     assert all(char.isascii() for row in picture(figure.rows) for char in row) == (glyphs is Glyphs.ASCII)
 
 
+@pytest.mark.parametrize("height", range(4, 14))
+@pytest.mark.parametrize(
+    ("values", "widest"),
+    [
+        ([1 + 2.5 * 0.99**step for step in range(300)], 3.0),
+        ([2e-4 * min(1, step / 50) * (1 - step / 900) for step in range(800)], 2.5e-4),
+        ([68.1 + step % 7 / 50 for step in range(300)], 0.2),
+        ([2.2 + step % 5 / 16 for step in range(300)], 0.4),
+        ([0.3, 7.0, 19.0], 25.0),
+    ],
+)
+def test_a_low_chart_is_filled_and_its_value_axis_can_be_read(
+    values: list[float], widest: float, height: int
+) -> None:
+    figure = Figure(Shown("x", [("x", Curve(series_of(values)))]), View(), 40, height, Glyphs.ASCII)
+    viewport = figure.viewport
+    assert viewport is not None
+    assert viewport.y1 - viewport.y0 <= widest
+    rows = [row[: len(row) - figure.plot_width] for row in picture(figure.rows)[1:]]
+    labelled = [place for place, row in enumerate(rows) if row.endswith("+") and row.strip("+ ")]
+    plot = sum(row.endswith(("+", "|")) and "++" not in row for row in rows)
+    assert len(labelled) >= 2
+    if len(labelled) == 2:
+        assert labelled[0] <= plot / 4
+        assert labelled[1] >= plot - 1 - plot / 4
+
+
 def test_the_cursor_reads_values_and_marks_out() -> None:
     figure = Figure(SHOWN, View(cursor=40.0), 44, 10, Glyphs.BRAILLE)
     assert picture(figure.rows)[0] == "loss  step 40  0.5413  saved                "

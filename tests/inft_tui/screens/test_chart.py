@@ -14,7 +14,7 @@ from inft.config import Config
 from inft.runs.directory import RunDirectory
 from inft.runs.status import Status
 from inft_tui.app import ConsoleApp
-from inft_tui.chart_files import save_chart
+from inft_tui.chart_files import saver
 from inft_tui.charts.chart import Chart
 from inft_tui.charts.glyphs import Glyphs
 from inft_tui.charts.view import Counted
@@ -74,7 +74,7 @@ def test_what_the_keys_do(run: RunDirectory) -> None:
         assert view.cursor is None
         assert chart.viewport.x0 == 0
         await pilot.press("x", "y", "m")
-        assert (view.log_x, view.log_y, chart.weight) == (True, True, 0.995)
+        assert (view.log_x, view.log_y, chart.weight) == (True, True, 0.98)
         await pilot.press("x", "y", "w")
         assert chart.viewport.y1 >= 900
         await pilot.press("a")
@@ -109,7 +109,7 @@ def test_what_is_shown_is_saved_and_nothing_written_over(run: RunDirectory, proj
 def test_what_cannot_be_saved_is_said(project: Path) -> None:
     (project / "outputs").write_text("in the way", encoding="utf-8")
     chart = Chart(Glyphs.BRAILLE)
-    assert "no points" in save_chart(chart, "csv", "x").text
+    assert "no points" in saver(chart, "csv", "x")().text
 
 
 def test_every_key_of_a_chart_means_something(run: RunDirectory) -> None:
