@@ -27,6 +27,7 @@ class Alarm:
     Attributes:
         opened: since when it is looked.
         news: the last alerts, the newest last.
+        heard_at: when the newest came, on the clock of `time.monotonic`.
         rings: whether the bell rings when something happens.
 
     Args:
@@ -47,7 +48,7 @@ class Alarm:
         self._changed = changed
         self._sentry: Sentry | None = None
         self._fresh: list[News] = []
-        self._fresh_at = float("-inf")
+        self.heard_at = float("-inf")
         self._unread = 0
         self._looked_at: tuple[Seen, ...] | None = None
 
@@ -63,7 +64,7 @@ class Alarm:
             return
         self.news += news
         self._fresh += news
-        self._fresh_at = time.monotonic()
+        self.heard_at = time.monotonic()
         self._unread = min(self._unread + len(news), MOST_NEWS)
         if self.rings and any(item.alert.level != "info" or item.alert.kind == "finished" for item in news):
             self._ring()
@@ -95,7 +96,7 @@ class Alarm:
 
     def press(self) -> None:
         """A key was pressed, so what is said was read."""
-        if time.monotonic() - self._fresh_at >= READ_S:
+        if time.monotonic() - self.heard_at >= READ_S:
             self._fresh.clear()
 
     def read(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self.subjects = Subjects(self.worker, self._new_worker, self._hand_over, logs_dir, chosen=attach)
         self._opens_run = attach is not None
         self._notice: Line = EMPTY
+        self._notice_at = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
 
     # Screens
@@ -109,6 +111,8 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     def open_run(self, path: Path) -> None:
         """Shows one run, or another program's log."""
+        if path != self.subjects.chosen and self.place().place == "monitor":
+            self.back()
         self.subjects.chosen = path
         self.go("monitor")
 
@@ -160,7 +164,9 @@ class ConsoleApp(App[None], inherit_bindings=False):
     # The line below every screen
 
     def notice(self) -> Line:
-        """What is to be said, whatever is shown; what happened to a run goes before what was done here."""
+        """What is to be said, whatever is shown: what happened to a run, or what was done here if that is newer."""
+        if self._notice and self._notice_at >= self.alarm.heard_at:
+            return self._notice
         return self.alarm.notice(self.key_of("alerts")) or self._notice
 
     def key_of(self, name: str) -> str:
@@ -170,12 +176,15 @@ class ConsoleApp(App[None], inherit_bindings=False):
     def say(self, outcome: Outcome) -> None:
         """Says it until the next key."""
         self._notice = ((f" {outcome.text}", "accent" if outcome.went_well else "bad"),)
+        self._notice_at = time.monotonic()
         self._draw_bars()
 
     def forget_notice(self) -> None:
-        """A key was pressed, so it was read."""
-        self._notice = EMPTY
-        self.alarm.press()
+        """A key was pressed, so what was said was read; what it hid comes next."""
+        if self._notice and self.notice() is self._notice:
+            self._notice = EMPTY
+        else:
+            self.alarm.press()
 
     # The one timer
 
@@ -232,7 +241,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         """Ends the console, and says that training goes on where it does."""
         driver = self._driver
         if isinstance(driver, TerminalDriver):
-            driver.last_words = last_words(self.snapshot)
+            driver.last_words = last_words(self.snapshot, self.deeds.starting)
         self.exit(return_code=code)
 
     def leave_for(self, number: signal.Signals) -> None:
@@ -295,15 +304,21 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self.call_later(self.say, outcome)
 
 
-def last_words(snapshot: Snapshot) -> str:
-    """What is said on leaving; nothing where no run goes on."""
+def last_words(snapshot: Snapshot, starting: str = "") -> str:
+    """What is said on leaving; nothing where no run goes on.
+
+    Args:
+        snapshot: the runs.
+        starting: what one is just being started of; empty = none is.
+    """
+    begun = f"{starting} is being started; `inft-tui status latest` tells how that went.\n" if starting else ""
     live = [seen for seen in snapshot.runs if seen.condition is not None and seen.condition.alive]
     if not live:
-        return ""
+        return begun
     names = ", ".join(_name(seen) for seen in live[:3])
     more = f" and {len(live) - 3} more" if len(live) > 3 else ""
     first = _name(live[0])
-    return (
+    return begun + (
         f"Training goes on without the console: {names}{more}.\n"
         f"  look again with   inft-tui attach {first}\n"
         f"  stop it with      inft-tui stop {first}\n"

@@ -63,7 +63,7 @@ def run(request: Request) -> int:
 
         app = ConsoleApp(capabilities, keymap, logs_dir, attach=attach, readonly=request.readonly, rings=rings)
     app.run()
-    app.deeds.leave()
+    app.deeds.end_waiting()
     silence_lost_streams()
     if app.crash is not None:
         raise app.crash

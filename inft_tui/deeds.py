@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inft.errors import ExitCode
+from inft.runs.control import pending
 from inft.runs.directory import RunDirectory
 from inft.runs.visible import visible
 
@@ -43,16 +44,26 @@ class Outcome:
 class Deeds:
     """Commands under way.
 
+    Attributes:
+        starting: what a run is being started of, safe to show; empty = none is.
+
     Args:
         say: told what is being done and how it ended; also from other threads.
     """
 
     def __init__(self, say: Callable[[Outcome], None]) -> None:
         self._say = say
-        self._waiting: list[subprocess.Popen[str]] = []
+        self.starting = ""
+        self._under_way: set[tuple[str, Path]] = set()
+        self._waiting: list[tuple[subprocess.Popen[str], str, RunDirectory]] = []
 
     def begin(self, request: str, run: RunDirectory) -> None:
-        """Does it, without waiting for it."""
+        """Does it, without waiting for it; once at a time, however often it is asked for."""
+        deed = (request, run.path)
+        if deed in self._under_way:
+            self._say(Outcome(f"{visible(run.run_id)} was already asked to {request}.", went_well=True))
+            return
+        self._under_way.add(deed)
         self._say(Outcome(_UNDER_WAY[request].format(run=visible(run.run_id)), went_well=True))
         threading.Thread(target=self._do, args=(request, run), name=request, daemon=True).start()
 
@@ -64,35 +75,52 @@ class Deeds:
             name: what it is a run of, to be told.
             ended: told, in another thread, the run's id; empty if it was refused.
         """
-        self._say(Outcome(f"Starting {visible(name)} …", went_well=True))
+        self.starting = visible(name)
+        self._say(Outcome(f"Starting {self.starting} …", went_well=True))
         threading.Thread(target=self._start, args=(words, ended), name="start", daemon=True).start()
 
-    def leave(self) -> None:
-        """Ends those that only wait for a run to honour what they have asked; it does so without them."""
-        for process in self._waiting:
-            process.terminate()
+    def end_waiting(self) -> None:
+        """Ends those that only wait for a run to honour what they have asked; it does so without them.
+
+        One that has not asked yet goes on until the run has heard it.
+        """
+        for process, request, run in self._waiting:
+            if request in pending(run):
+                process.terminate()
 
     def _start(self, words: Sequence[str], ended: Callable[[str], None]) -> None:
-        process = _start([*PROGRAM, *words[1:]])
-        said, complained = process.communicate()
-        run_id = said.split()[-1] if process.returncode == ExitCode.FINISHED and said.split() else ""
-        if run_id:
-            self._say(Outcome(f"Started {visible(run_id)}.", went_well=True))
-        else:
-            text = one_line(complained)
-            self._say(Outcome(text or f"`{words[0]}` ended with code {process.returncode}.", went_well=False))
-        ended(run_id)
+        run_id = ""
+        try:
+            process = _start([*PROGRAM, *words[1:]])
+            said, complained = process.communicate()
+            run_id = said.split()[-1] if process.returncode == ExitCode.FINISHED and said.split() else ""
+            text = one_line(complained) or f"`{words[0]}` ended with code {process.returncode}."
+            self._say(Outcome(f"Started {visible(run_id)}." if run_id else text, went_well=bool(run_id)))
+        except OSError as error:
+            self._say(not_started("start", error))
+        finally:
+            self.starting = ""
+            ended(run_id)
 
     def _do(self, request: str, run: RunDirectory) -> None:
+        try:
+            self._say(self._done(request, run))
+        except OSError as error:
+            self._say(not_started(request, error))
+        finally:
+            self._under_way.discard((request, run.path))
+
+    def _done(self, request: str, run: RunDirectory) -> Outcome:
         process = _start(command_line(request, run))
+        waits = (process, request, run)
         if request in _ONLY_WAITING:
-            self._waiting.append(process)
+            self._waiting.append(waits)
         said, complained = process.communicate()
         if request in _ONLY_WAITING:
-            self._waiting.remove(process)
+            self._waiting.remove(waits)
         went_well = process.returncode == ExitCode.FINISHED
         text = one_line(said if went_well and said.strip() else complained)
-        self._say(Outcome(text or f"`inft-tui {request}` ended with code {process.returncode}.", went_well))
+        return Outcome(text or f"`inft-tui {request}` ended with code {process.returncode}.", went_well)
 
 
 def command_line(request: str, run: RunDirectory) -> list[str]:
@@ -115,6 +143,12 @@ def _start(command: Sequence[str]) -> subprocess.Popen[str]:
         start_new_session=True,
         env={**os.environ, "PYTHONPATH": path},
     )
+
+
+def not_started(what: str, error: OSError) -> Outcome:
+    """Says that no process could be made for it."""
+    reason = (error.strerror or str(error)).lower()
+    return Outcome(f"`inft-tui {what}` could not be run: {reason}. Free memory, or try it in a shell.", went_well=False)
 
 
 def one_line(said: str) -> str:
