@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
@@ -27,7 +29,7 @@ class ChooseRunsScreen(ConsoleScreen):
     """The list.
 
     Args:
-        console: the app, whose marks are changed.
+        console: the app, whose marks are changed where the choice is not given up.
         group: the runs that are compared.
     """
 
@@ -39,8 +41,8 @@ class ChooseRunsScreen(ConsoleScreen):
         self._group = group
         self._text = LineView(console.palette)
         self._typed = LineEdit()
-        self._at = 0
-        console.subjects.marked = [run.path for run in group.runs]
+        self._selected: Path | None = None
+        self._marked = [run.path for run in group.runs]
 
     def body(self) -> Widget:
         """What was typed, and the runs that have it."""
@@ -48,7 +50,7 @@ class ChooseRunsScreen(ConsoleScreen):
 
     def about(self) -> Line:
         """How to use it."""
-        return (("  Space takes one in or out, Enter shows them", "bar-dim"),)
+        return (("  Space takes one in or out, Enter shows them, Esc leaves it as it was", "bar-dim"),)
 
     def on_resize(self) -> None:
         """Draws as much as there is room for."""
@@ -64,27 +66,40 @@ class ChooseRunsScreen(ConsoleScreen):
         event.stop()
         event.prevent_default()
         runs = self._found()
-        if event.key in ("escape", "ctrl+c", "enter"):
-            self._group.choose(self.console_app.subjects.marked)
+        if event.key in ("escape", "ctrl+c"):
+            self.console_app.back()
+            return
+        if event.key == "enter":
+            self.console_app.subjects.marked = self._marked
+            self._group.choose(self._marked)
             self.console_app.back()
             return
         if event.key in ("up", "down"):
-            self._at = max(0, min(self._at + (1 if event.key == "down" else -1), len(runs) - 1))
+            self._select(runs, self._position(runs) + (1 if event.key == "down" else -1))
         elif event.key == "space":
             if runs:
-                self._toggle(runs[self._at])
+                self._toggle(runs[self._position(runs)])
         else:
             edit = self._typed.pressed(event.key)
             if edit is None and event.character is not None and event.is_printable:
                 edit = self._typed.typed(event.character)
             if edit is not None:
-                self._typed, self._at = edit, 0
+                self._typed, self._selected = edit, None
         self._draw()
+
+    def _position(self, runs: Sequence[Seen]) -> int:
+        """Where the selected run is, wherever a new listing has put it; the first where it is gone."""
+        return next((at for at, seen in enumerate(runs) if seen.run.path == self._selected), 0)
+
+    def _select(self, runs: Sequence[Seen], at: int) -> None:
+        if runs:
+            self._selected = runs[max(0, min(at, len(runs) - 1))].run.path
 
     def _toggle(self, seen: Seen) -> None:
         app = self.console_app
         app.forget_notice()
-        if not toggle(app.subjects.marked, seen.run.path):
+        self._selected = seen.run.path
+        if not toggle(self._marked, seen.run.path):
             app.say(Outcome(TOO_MANY, went_well=False))
         self.draw_bars()
 
@@ -100,15 +115,15 @@ class ChooseRunsScreen(ConsoleScreen):
         if columns <= 0 or not self.is_current:
             return
         typed: Line = ((f"  / {self._typed.text}", "title"), (BLINK_FREE_CURSOR, "accent"))
-        marked = self.console_app.subjects.marked
+        marked = self._marked
         lines: list[Line] = [EMPTY, (*typed, (f"   {len(marked)} of at most {MOST}", "dim")), EMPTY]
         room = max(1, rows - len(lines))
         runs = self._found()
-        self._at = max(0, min(self._at, len(runs) - 1))
-        first = max(0, self._at - room + 1)
+        at = self._position(runs)
+        first = max(0, at - room + 1)
         for number, seen in enumerate(runs[first : first + room], first):
             line = _row(seen, columns, is_in=seen.run.path in marked)
-            lines.append(tuple((text, f"{role} selected") for text, role in line) if number == self._at else line)
+            lines.append(tuple((text, f"{role} selected") for text, role in line) if number == at else line)
         if not runs:
             lines.append((("  No run has that in its name, profile or state.", "dim"),))
         self._text.show(lines)
