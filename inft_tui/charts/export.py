@@ -67,7 +67,8 @@ def to_csv(points: Sequence[Points], position: str = "step") -> str:
         values = islice(curve.ys, first, None)
         if not curve.weight:
             writer.writerows(
-                (curve.name, _plain(x), _plain(at(x)), repr(value), "") for x, value in zip(curve.xs, values, strict=True)
+                (curve.name, _plain(x), _plain(at(x)), repr(value), "")
+                for x, value in zip(curve.xs, values, strict=True)
             )
             continue
         smoothed = islice(smoothed_values(curve.ys, curve.weight), first, None)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from inft_tui.app import ConsoleApp
 
 WHEEL_ROWS = 3
+CALM_S = 8.0
+"""Between two drawings of nothing but figures that wobble."""
 MOST_CHARTS = 6
 CHART_COLUMNS = 36
 """With less, a chart has no room for its axes."""
@@ -64,7 +66,10 @@ class SystemScreen(ConsoleScreen):
         self._heights = (-1, -1)
         self._selected = 0
         self._first = 0
-        self._is_stale = False
+        self._is_stale = self._is_late = False
+        self._drawn_at = float("-inf")
+        self._drawn_with = (False, False)
+        self._polled_at = float("-inf")
 
     def body(self) -> Widget:
         """The GPUs, their charts, and everything else below."""
@@ -82,12 +87,12 @@ class SystemScreen(ConsoleScreen):
     def on_screen_resume(self) -> None:
         """It is shown again."""
         super().on_screen_resume()
-        self._machine.changed = self._changed
+        self._machine.changed, self._machine.wobbled = self._changed, self._wobbled
         self.call_after_refresh(self.draw)
 
     def on_screen_suspend(self) -> None:
         """Another one is shown."""
-        self._machine.changed = _nothing
+        self._machine.changed = self._machine.wobbled = _nothing
         self._leave_run()
 
     def on_resize(self) -> None:
@@ -98,11 +103,14 @@ class SystemScreen(ConsoleScreen):
     def tick(self) -> None:
         """Has everything looked after."""
         self._choose_samples()
-        if self._watched is not None:
+        now = time.monotonic()
+        if self._watched is not None and now - self._polled_at >= 0.9 * CALM_S:
+            self._polled_at = now
             self._watched.poll()
-        self._machine.poll(time.monotonic(), sampling=self._is_sampling())
-        if self._machine.is_waiting:
-            self._changed()
+        self._machine.poll(now, sampling=self._is_sampling())
+        if self._machine.is_waiting or self._is_late:
+            self._is_late = False
+            self._wobbled()
 
     def act(self, name: str) -> bool:
         """The keys of this screen."""
@@ -144,6 +152,7 @@ class SystemScreen(ConsoleScreen):
     def draw(self) -> None:
         """Draws what is known; only what differs is sent."""
         self._is_stale = False
+        self._drawn_at, self._drawn_with = time.monotonic(), self._measures()
         columns, total = self.size.width, self.size.height - 3
         if columns <= 0 or total <= 0 or not self.is_current:
             return
@@ -173,6 +182,19 @@ class SystemScreen(ConsoleScreen):
         if not self._is_stale:
             self._is_stale = True
             self.call_later(self.draw)
+
+    def _wobbled(self) -> None:
+        """Draws at once what was not there before, and new values of what was there every now and then."""
+        # A timer may be a little early.
+        if self._measures() != self._drawn_with or time.monotonic() - self._drawn_at >= 0.9 * CALM_S:
+            self._changed()
+        else:
+            self._is_late = True
+
+    def _measures(self) -> tuple[bool, bool]:
+        """Whether there are samples, and a look at the host."""
+        feed = self._feed()
+        return feed is not None and feed.newest is not None, self._machine.host.answer is not None
 
     def _is_sampling(self) -> bool:
         """Whether the console has to take samples itself: no run here does, as far as its files are read."""
@@ -206,8 +228,8 @@ class SystemScreen(ConsoleScreen):
             return
         if watched is not self._watched:
             self._leave_run()
-            self._watched = watched
-            watched.changed = self._changed
+            self._watched, self._polled_at = watched, float("-inf")
+            watched.changed = self._wobbled
 
     def _leave_run(self) -> None:
         if self._watched is not None:

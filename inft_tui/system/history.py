@@ -12,6 +12,8 @@ from inft_tui.charts.series import Series
 from inft_tui.charts.view import View
 from inft_tui.feeds.hardware_feed import GpuCurves, HardwareFeed
 
+_SHORTEST_S = 600.0
+"""Of the time axis: one that grows with every sample would be drawn anew each time."""
 _DEGREES = 100.0
 """No card is meant to be hotter; the value axis grows where one is."""
 
@@ -86,7 +88,7 @@ def _charts(
 ) -> list[Small]:
     since = began_at(feed)
     return [
-        Small(Content(title, {title: series[key]}, unit=unit, smooth=False, since=since), most)
+        Small(Content(title, {title: series[key]}, unit, end=since + _SHORTEST_S, smooth=False, since=since), most)
         for title, key, unit, most in wanted
         if key in series and since is not None
     ]

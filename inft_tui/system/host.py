@@ -8,6 +8,8 @@ from pathlib import Path
 from inft.machine.room import Room, look_at_room
 
 _STAT = Path("/proc/stat")
+_BUSY_STEP = 0.05
+"""What wobbles by less is drawn as the same."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class HostLooks:
     def look(self) -> HostSight:
         """One look; takes a millisecond."""
         before, self._before = self._before, _read_stat()
-        return HostSight(look_at_room(), busy_share(before, self._before), _load())
+        busy = busy_share(before, self._before)
+        return HostSight(look_at_room(), None if busy is None else round(busy / _BUSY_STEP) * _BUSY_STEP, _load())
 
 
 def parse_stat(text: str) -> tuple[int, int] | None:

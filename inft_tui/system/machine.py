@@ -79,6 +79,7 @@ class Machine:
 
     Attributes:
         changed: called when something is new.
+        wobbled: called when a figure is another one that is measured again and again.
         gpus: the GPUs and who is on them.
         host: processors and memory.
         lights: whether it is ready to train.
@@ -95,6 +96,7 @@ class Machine:
 
     def __init__(self, new_worker: Callable[[], Worker], worker: Worker, questions: Questions) -> None:
         self.changed: Callable[[], None] = _nothing
+        self.wobbled: Callable[[], None] = _nothing
         self.own: HardwareFeed | None = None
         self.problem = ""
         self._questions = questions
@@ -102,7 +104,7 @@ class Machine:
         self._samples: Samples | None = None
         self._reader: Reader[Fetched] | None = None
         self.gpus: Look[GpuSight] = Look(questions.gpus, new_worker(), _gpus_period, self._answered)
-        self.host: Look[HostSight] = Look(questions.host, new_worker(), lambda _: INTERVAL_S, self._answered)
+        self.host: Look[HostSight] = Look(questions.host, new_worker(), lambda _: INTERVAL_S, self._measured)
         self.lights: Look[tuple[Check, ...]] = Look(questions.lights, new_worker(), lambda _: LIGHTS_S, self._answered)
         # A thread for each: a network disk that is gone keeps only its own.
         self.folders: list[tuple[Folder, Look[DiskSight]]] = [
@@ -159,10 +161,13 @@ class Machine:
 
     def _read(self, progress: Progress) -> None:
         if progress.changed or progress.restarted:
-            self.changed()
+            self.wobbled()
 
     def _answered(self) -> None:
         self.changed()
+
+    def _measured(self) -> None:
+        self.wobbled()
 
 
 def _gpus_period(sight: GpuSight) -> float:

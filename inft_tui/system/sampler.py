@@ -20,8 +20,8 @@ from inft.runs import hardware
 from inft.runs.launch import own_path
 
 MODULE = "inft_tui.system.sampler"
-INTERVAL_S = 2.0
-"""Between two samples; each takes a few ms of another process."""
+INTERVAL_S = 5.0
+"""Between two samples; each takes a few ms of another process, and some of drawing."""
 _CLOSING_S = 0.5
 
 

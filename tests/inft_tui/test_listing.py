@@ -4,6 +4,7 @@ import json
 import os
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,14 @@ def test_a_silent_run_is_the_same_listing_until_it_says_something(config: Config
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_line_changes_its_colours_no_oftener_than_needed(ended: list[RunDirectory], project: Path) -> None:
+    (seen, *_) = Listing(project / "logs").read(ENOUGH_S).runs
+    line = row(seen, columns_for(160, [seen]), "braille", selected=False)
+    assert width(line) == 160
+    assert all(one != other for (_, one), (_, other) in pairwise(line)), "each change is 40 bytes"
+    assert all(text.strip() for text, _ in line[1:]), "blanks need no colour of their own"
 
 
 def test_a_stall_is_counted_in_minutes() -> None:

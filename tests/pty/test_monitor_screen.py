@@ -49,30 +49,30 @@ def test_a_long_run_is_there_at_once(config: Config) -> None:
         pressed = terminal.press("p")
         answered = terminal.wait_for("── captions") - pressed
         terminal.wait_gone("reading …")
-        terminal.read(0.5)
+        terminal.read(0.3)
         assert "step 100,000 of 100,000" in terminal.screen.text
         # Targets are 0.5 s, 1.2 s, 80 MB and 50 ms on an idle machine; the benchmark holds to those.
         assert first < 2.0
         assert answered < 0.5
         assert terminal.cpu_seconds() < 3.0
         assert terminal.resident_bytes() < 100e6
-        assert terminal.read(1.0) == 0
+        assert terminal.read(0.6) == 0
 
 
 def test_a_live_run_costs_little(live_run: RunDirectory) -> None:
     with live_run.metrics.open("a", encoding="utf-8") as file:
         file.write('{"event":"train_begin","global_step":0,"max_steps":6000}\n')
-        file.write("".join(map(line, range(1, 3001))))
+        file.write("".join(map(line, range(1, 3101))))
     with Terminal("attach", "latest", columns=160, rows=45, env={"SSH_TTY": "/dev/pts/0"}) as terminal:
         terminal.wait_for("┤")
         terminal.wait_gone("reading …")
-        terminal.read(1.0)
+        terminal.read(0.6)
         used, before, began = terminal.cpu_seconds(), terminal.received, time.monotonic()
         with live_run.metrics.open("a", encoding="utf-8", buffering=1) as file:
-            for step in range(3001, 3031):
+            for step in range(3101, 3116):
                 file.write(line(step))
                 terminal.read(0.1)
-        terminal.wait_for("step 3,030")
+        terminal.wait_for("step 3,115")
         seconds = time.monotonic() - began
         # Targets are 3 % and 5 kB/s.
         assert (terminal.cpu_seconds() - used) / seconds < 0.15

@@ -7,7 +7,7 @@ import io
 import math
 import random
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -60,7 +60,7 @@ def test_what_is_said_to_have_changed_makes_the_screen_right(seed: int) -> None:
             {Counted.TIME: clock},
         )
     )
-    doings = [
+    doings: list[Callable[[], list[Changed]]] = [
         lambda: chart.move_cursor(chance.choice((-10, -1, 1, 10))),
         chart.hide_cursor,
         lambda: chart.zoom(chance.choice((0.5, 2))),

@@ -86,9 +86,7 @@ def test_a_chart(glyphs: Glyphs, expected: list[str]) -> None:
         ([0.3, 7.0, 19.0], 25.0),
     ],
 )
-def test_a_low_chart_is_filled_and_its_value_axis_can_be_read(
-    values: list[float], widest: float, height: int
-) -> None:
+def test_a_low_chart_is_filled_and_its_value_axis_can_be_read(values: list[float], widest: float, height: int) -> None:
     figure = Figure(Shown("x", [("x", Curve(series_of(values)))]), View(), 40, height, Glyphs.ASCII)
     viewport = figure.viewport
     assert viewport is not None

@@ -101,6 +101,7 @@ def test_it_is_made_anew_only_for_other_curves() -> None:
     overlay = Overlay("loss", runs, Counted.TIME)
     loss.append(3, 0.5)
     clock.append(3, 30)
+    assert overlay.content.over is Counted.TIME
     assert overlay.shows("loss", runs, Counted.TIME)
     overlay.advance()
     assert list(overlay.series[0].x) == [10, 20, 30]

@@ -16,6 +16,7 @@ from inft.profiles import resolve
 from inft.runs.directory import RunDirectory
 from inft.runs.status import Status
 from inft_tui.app import ConsoleApp
+from inft_tui.watched import CALM_S
 from tests.inft_tui.pictures import Scene, capabilities, resized, scene_of, settled, text_of
 from tests.runs.conftest import config, project
 from tests.runs.pretend import new_run, start_sleeper, working, write_events, write_status
@@ -109,6 +110,8 @@ def test_figures_axes_and_the_cursor(runs: list[RunDirectory]) -> None:
         assert "1m" in text_of(app), "the slowest took 40 steps of 3 s"
         await pilot.press("a", "plus", "y", "m", "f", "f")
         await settled(app, "step")
+        await pilot.press("a", "left")
+        await settled(app, "loss  epoch 4.000")
 
     shown(runs[0].path.parent, check)
 
@@ -127,10 +130,18 @@ def test_saved_points_name_the_runs(runs: list[RunDirectory], project: Path) -> 
     shown(runs[0].path.parent, check)
 
 
-def test_a_run_that_goes_on_is_followed_and_one_that_is_deleted_does_no_harm(runs: list[RunDirectory]) -> None:
+def test_a_run_that_goes_on_is_followed_and_one_that_is_deleted_does_no_harm(
+    runs: list[RunDirectory], monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def check(app: ConsoleApp, pilot: Pilot[None]) -> None:
+        often = app.place().next_tick_s()
+        assert often < CALM_S
+        monkeypatch.setattr("inft_tui.comparison.group.CALM_AFTER_S", 0.0)
+        assert app.place().next_tick_s() == CALM_S, "silent for long enough"
+        monkeypatch.undo()
         write_events(runs[2], log(41, 0.125, 3))
         await settled(app, "0.125")
+        assert app.place().next_tick_s() == often
         shutil.rmtree(runs[1].path)
         for _ in range(3):
             app.screen.tick()  # type: ignore[attr-defined]

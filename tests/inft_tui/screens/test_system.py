@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
 
 from inft_tui.app import ConsoleApp
+from inft_tui.screens.system import SystemScreen
 from inft_tui.system.machine import Questions
+from inft_tui.widgets.chart_view import ChartView
 from tests.inft_tui.pictures import Scene, capabilities, resized, scene_of, settled, text_of
 from tests.inft_tui.system.pretend import questions
 
@@ -90,6 +93,31 @@ def test_any_size(tmp_path: Path) -> None:
         assert "temporary" in text_of(app)
 
     shown(questions(tmp_path), tmp_path, check, shows="71.2/139.8")
+
+
+def test_figures_that_wobble_are_drawn_every_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def check(app: ConsoleApp, pilot: Pilot[None]) -> None:
+        host, screen = app.subjects.machine().host, app.place()
+        assert isinstance(screen, SystemScreen)
+        assert host.answer is not None
+        screen.draw()
+        host._take(replace(host.answer, busy=0.55))
+        screen.tick()
+        await settled(app, " 37% of 16 cores")
+        monkeypatch.setattr("inft_tui.screens.system.CALM_S", 0.0)
+        screen.tick()
+        await settled(app, " 55% of 16 cores")
+
+    shown(questions(tmp_path), tmp_path, check, shows="memory  71.2 GiB")
+
+
+def test_a_short_history_does_not_move_with_each_sample(tmp_path: Path) -> None:
+    async def check(app: ConsoleApp, pilot: Pilot[None]) -> None:
+        charts = [view for view in app.screen.query(ChartView) if view.chart.viewport is not None]
+        assert charts
+        assert all(view.chart.viewport is not None and view.chart.viewport.x1 >= 600 for view in charts)
+
+    shown(questions(tmp_path), tmp_path, check, shows="memory  71.2 GiB")
 
 
 def test_nothing_is_drawn_while_nothing_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
