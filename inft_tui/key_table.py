@@ -73,8 +73,12 @@ def _chart_keys(where: Place) -> tuple[Key, ...]:
 
 def _parameter_keys(where: Place) -> tuple[Key, ...]:
     """What can be done to the list of parameters, and to what is being prepared."""
+    # On Launch these lead from one part to the next.
+    sideways: tuple[tuple[str, ...], ...] = (("left", "h"), ("right", "l")) if where == "parameters" else ((), ())
     return (
         Key(f"{where}.change", ("enter",), "Change this value, or go on to the next part", where, short="change"),
+        Key(f"{where}.choice-before", (*sideways[0], "shift+left", "H"), "Take the choice before", where),
+        Key(f"{where}.choice-after", (*sideways[1], "shift+right", "L"), "Take the next choice", where),
         Key(f"{where}.all", ("a",), "Show all parameters, or the ten that people turn", where, short="all"),
         Key(f"{where}.filter", ("slash",), "Show only parameters with these words", where, short="find"),
         Key(f"{where}.reset", ("r", "delete"), "Take back this change", where, short="reset"),
@@ -111,12 +115,13 @@ TABLE: tuple[Key, ...] = (
     Key("launch.previous", ("shift+tab", "left", "h"), "Go to the part before", "launch"),
     *_parameter_keys("launch"),
     Key("launch.editor", ("e",), "Give the parameters the whole screen", "launch", short="editor"),
-    Key("launch.check", ("u",), "Check this machine again", "launch"),
+    Key("launch.check", ("u",), "Check this machine again", "launch", short="check"),
     Key("launch.back", ("escape", "backspace"), "Go to the runs", "launch"),
     Key("parameters.back", ("escape", "backspace", "e"), "Go back", "parameters", short="back"),
     *_parameter_keys("parameters"),
     Key("runs.open", ("enter",), "Look at this run", "runs", short="open"),
     Key("runs.filter", ("slash",), "Show only runs with these words", "runs", short="filter"),
+    Key("runs.all", ("escape",), "Show all runs again", "runs"),
     Key("runs.mark", ("space",), "Mark this run for comparing, or take the mark away", "runs", short="mark"),
     Key("runs.unmark-all", ("u",), "Take all marks away", "runs"),
     Key("runs.up", ("up", "k"), "Go up", "runs"),

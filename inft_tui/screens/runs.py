@@ -15,6 +15,7 @@ from inft_tui.deeds import Outcome
 from inft_tui.display.spans import EMPTY, Line
 from inft_tui.key_table import Place
 from inft_tui.listing import Seen, Snapshot
+from inft_tui.possible import why_not
 from inft_tui.run_rows import columns_for, heading, matches, row
 from inft_tui.screens.console_screen import ConsoleScreen, Prompt
 from inft_tui.screens.requests import ask_first
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from inft_tui.app import ConsoleApp
 
 WHEEL_ROWS = 3
+IN_A_SHELL = "inft-tui --headless --profile demo_aya"
 ROWS_FOR_DETAILS = 30
 DETAILS_ROWS = 11
 """Of which one is a rule and one stays empty; the words about a run that failed take eight."""
@@ -47,7 +49,6 @@ class RunsScreen(ConsoleScreen):
         super().__init__(console)
         self._list = LineView(console.palette)
         self._filter = ""
-        self._selected = ""
         self._first = 0
         self._details: RunWords | None = None
         self._detailed: Seen | None = None
@@ -114,6 +115,8 @@ class RunsScreen(ConsoleScreen):
             self._select(moves[name])
         elif name == "runs.filter":
             self.ask(Prompt("Show runs with", self._set_filter, expected=None, changed=self._set_filter))
+        elif name == "runs.all":
+            self._set_filter("")
         elif name == "runs.mark":
             if runs:
                 self._mark(at, runs[at].run.path)
@@ -124,7 +127,7 @@ class RunsScreen(ConsoleScreen):
             self.console_app.open_run(runs[at].run.path)
         elif name in ("runs.save", "runs.stop", "runs.abort", "runs.resume"):
             if runs:
-                ask_first(self, name.partition(".")[2], runs[at].run)
+                self._request(name.partition(".")[2], runs[at])
         else:
             return False
         return True
@@ -144,7 +147,7 @@ class RunsScreen(ConsoleScreen):
         runs = self._shown()
         at = event.screen_y - self._list.region.y - 1 + self._first
         if 0 <= at < len(runs) and event.screen_y > self._list.region.y:
-            if runs[at].run.run_id == self._selected:
+            if runs[at].run.path == self.console_app.subjects.chosen:
                 self.do("runs.open")
             else:
                 self._select(at)
@@ -167,6 +170,9 @@ class RunsScreen(ConsoleScreen):
         details = self._details_lines(columns) if rows >= ROWS_FOR_DETAILS and runs else []
         room = max(1, rows - 1 - len(details))
         at = self._position(runs)
+        if runs and self.console_app.screen is self:
+            # What is seen to be selected is what the other screens are about.
+            self.console_app.subjects.chosen = runs[at].run.path
         self._first = max(0, min(self._first, at, len(runs) - room), at - room + 1)
         self._drawn, self._drawn_at = snapshot, time.monotonic()
         shape = columns_for(columns, snapshot.runs)
@@ -231,12 +237,17 @@ class RunsScreen(ConsoleScreen):
         if not self.console_app.has_looked:
             return [EMPTY, (("  Looking for runs …", "dim"),)]
         if self._filter:
-            return [EMPTY, ((f"  No run has “{self._filter}” in its name, profile or state.", "dim"),)]
+            hidden = f"  {self.console_app.key_of('runs.all')} shows all {len(snapshot.runs):,} again."
+            text = f"  No run has “{self._filter}” in its name, profile or state."
+            return [EMPTY, ((text, "text"),), ((hidden, "dim"),)]
+        key = "" if self.console_app.readonly else self.console_app.key_of("launch")
+        shell = ((f"  {'Or' if key else 'Start one'} from a shell:  ", "dim"), (IN_A_SHELL, "accent"))
         return [
             EMPTY,
             (("  There are no runs yet.", "title"),),
             EMPTY,
-            (("  Start one from a shell:  ", "dim"), ("inft-tui --headless --profile demo_aya", "accent")),
+            *([((f"  {key}", "key"), (" prepares one.", "text"))] if key else []),
+            shell,
             (("  It appears here as soon as it begins.", "dim"),),
         ]
 
@@ -245,15 +256,23 @@ class RunsScreen(ConsoleScreen):
         return [seen for seen in self.console_app.snapshot.runs if matches(seen, words)]
 
     def _position(self, runs: list[Seen]) -> int:
-        """Where the selected run is; one that is gone gives way to the newest."""
-        return next((at for at, seen in enumerate(runs) if seen.run.run_id == self._selected), 0)
+        """Where the chosen run is; one that is not among them gives way to the newest."""
+        chosen = self.console_app.subjects.chosen
+        return next((at for at, seen in enumerate(runs) if seen.run.path == chosen), 0)
 
     def _select(self, at: int) -> None:
         runs = self._shown()
         if runs:
-            run = runs[max(0, min(at, len(runs) - 1))].run
-            self._selected, self.console_app.subjects.chosen = run.run_id, run.path
+            self.console_app.subjects.chosen = runs[max(0, min(at, len(runs) - 1))].run.path
         self.draw()
+
+    def _request(self, request: str, seen: Seen) -> None:
+        """Asks first; what cannot be done is said at once."""
+        reason = why_not(request, seen.condition)
+        if reason:
+            self.console_app.say(Outcome(f"{visible(seen.run.run_id)} {reason}", went_well=False))
+        else:
+            ask_first(self, request, seen.run)
 
     def _mark(self, at: int, path: Path) -> None:
         """Marks a run, or takes its mark away, and goes on to the next one."""

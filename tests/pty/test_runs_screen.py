@@ -121,11 +121,15 @@ def test_abort_wants_the_name(live_run: RunDirectory) -> None:
         terminal.wait_until(lambda screen: pending(live_run) == {"abort"}, "the request")
 
 
-def test_what_a_command_refuses_is_said(live_run: RunDirectory, old_run: RunDirectory) -> None:
+def test_what_cannot_be_done_is_said_at_once(live_run: RunDirectory, old_run: RunDirectory) -> None:
     with Terminal(columns=160) as terminal:
         terminal.wait_for(old_run.run_id)
-        terminal.press("jxy")
-        terminal.wait_for(f"{old_run.run_id} has already ended: finished after step 20 of 20")
+        terminal.press("jx")
+        terminal.wait_for(f"{old_run.run_id} has ended: it is finished.")
+        terminal.press("kr")
+        terminal.wait_for(f"{live_run.run_id} is still going on, so there is nothing to resume.")
+        terminal.press("jXy")
+        assert "type" not in terminal.screen.lines[-2]
 
 
 def test_readonly_has_no_dangerous_half(live_run: RunDirectory) -> None:
