@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import itertools
+import os
 import re
 from pathlib import Path
 
 from inft.errors import disk_error
+from inft.new_file import create_file
 
 _LONGEST_STEM = 120
 """Of a file's name; file systems take 255 bytes of it."""
@@ -23,7 +27,7 @@ def file_stem(text: str) -> str:
 
 
 def write_new(folder: Path, stem: str, kind: str, text: str) -> Path:
-    """Writes to the first name that is free.
+    """Writes to the first name that is free; what cannot be written in full is not there at all.
 
     Args:
         folder: made where there is none.
@@ -34,18 +38,19 @@ def write_new(folder: Path, stem: str, kind: str, text: str) -> Path:
     Raises:
         DiskError: it cannot be written.
     """
-    stem = file_stem(stem)
+    stem, content = file_stem(stem), text.encode("utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise disk_error(NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)), folder) from None
+    except OSError as error:
+        raise disk_error(error, folder) from error
     for number in itertools.count(1):
         path = folder / (f"{stem}.{kind}" if number == 1 else f"{stem}-{number}.{kind}")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with path.open("x", encoding="utf-8") as file:
-                file.write(text)
-        except FileExistsError:
-            if not folder.is_dir():
-                raise disk_error(NotADirectoryError(20, "Not a directory"), folder) from None
-        except OSError as error:
-            raise disk_error(error, path) from error
-        else:
+        if os.path.lexists(path):
+            continue
+        # Another console may take the name meanwhile.
+        with contextlib.suppress(FileExistsError):
+            create_file(path, content)
             return path
     raise AssertionError("numbers do not end")

@@ -9,18 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inft.errors import ConfigError
-
-Key = tuple[str, ...]
+from inft.profiles.outline import Key, outline, stated
 
 LARGEST = 1 << 20  # bytes; a run's complete config.toml has about 6 KiB, so more than this is some other file
-
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-_STRING = re.compile(
-    r'"""(?:\\.|[^\\])*?"{3,5}' r"|'''.*?'{3,5}" r'|"(?:\\.|[^"\\])*"' r"|'[^']*'",
-    re.DOTALL,
-)
-_BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
-_SCALAR = re.compile(r"[^,\]}\n#]*")
 
 
 @dataclass(frozen=True)
@@ -77,82 +68,13 @@ def key_lines(text: str) -> dict[Key, int]:
     >>> key_lines('mode = "basic"\n[sft]\nlr = 1e-4\n')
     {('mode',): 1, ('sft',): 2, ('sft', 'lr'): 3}
     """
-    return _Scanner(text).scan()
-
-
-class _Scanner:
-    """Walks a text that tomllib has accepted, so it needs to find the keys and never to judge the grammar."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.at = 0
-        self.lines: dict[Key, int] = {}
-
-    def scan(self) -> dict[Key, int]:
-        table: Key = ()
-        while self._skip_blank():
-            if self.text[self.at] == "[":
-                self.at += 2 if self.text.startswith("[[", self.at) else 1
-                table = self._key(())
-                self.at = self.text.find("]", self.at)
-                self.at += 2 if self.text.startswith("]]", self.at) else 1
-            else:
-                self._assignment(table)
-        return self.lines
-
-    def _assignment(self, table: Key) -> None:
-        key = self._key(table)
-        self.at = self.text.index("=", self.at) + 1
-        self._value(key)
-
-    def _key(self, table: Key) -> Key:
-        """Reads a dotted key, notes its line and returns it in full."""
-        self._skip_blank()
-        line = self.text.count("\n", 0, self.at) + 1
-        parts = [self._key_part()]
-        while self._skip_blank() and self.text[self.at] == ".":
-            self.at += 1
-            self._skip_blank()
-            parts.append(self._key_part())
-        key = (*table, *parts)
-        self.lines.setdefault(key, line)
-        return key
-
-    def _key_part(self) -> str:
-        quoted = _STRING.match(self.text, self.at)
-        if quoted:
-            self.at = quoted.end()
-            return str(tomllib.loads(f"v = {quoted.group()}")["v"])
-        bare = _BARE_KEY.match(self.text, self.at)
-        assert bare is not None, f"no key at character {self.at} of a text that tomllib accepted"
-        self.at = bare.end()
-        return bare.group()
-
-    def _value(self, key: Key) -> None:
-        self._skip_blank()
-        opening = self.text[self.at]
-        if opening not in "[{":
-            scalar = _STRING.match(self.text, self.at) or _SCALAR.match(self.text, self.at)
-            assert scalar is not None, "a scalar's pattern matches the empty text too"
-            self.at = scalar.end()
-            return
-        closing = "]" if opening == "[" else "}"
-        self.at += 1
-        while self._skip_blank() and self.text[self.at] != closing:
-            if self.text[self.at] == ",":
-                self.at += 1
-            elif opening == "[":
-                self._value(key)
-            else:
-                self._assignment(key)
-        self.at += 1
-
-    def _skip_blank(self) -> bool:
-        """Moves past white space and comments; whether anything is left."""
-        blank = _BLANK.match(self.text, self.at)
-        if blank:
-            self.at = blank.end()
-        return self.at < len(self.text)
+    lines: dict[Key, int] = {}
+    for section in outline(text):
+        if section.key:
+            lines.setdefault(section.key, text.count("\n", 0, section.end) + 1)
+        for entry in stated(section.entries):
+            lines.setdefault(entry.key, text.count("\n", 0, entry.start) + 1)
+    return lines
 
 
 def read_profile_text(path: Path, name: str) -> str:
