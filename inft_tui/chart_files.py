@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Literal
 
 from inft.errors import InftError
@@ -12,6 +11,7 @@ from inft.runs.visible import visible
 from inft_tui.charts.chart import Chart
 from inft_tui.deeds import Outcome
 from inft_tui.new_files import write_new
+from inft_tui.terminal import shown_path
 
 FOLDER = "outputs/charts"
 
@@ -36,12 +36,6 @@ def saver(chart: Chart, kind: Literal["csv", "svg"], stem: str) -> Callable[[], 
             path = write_new(project_root() / FOLDER, stem, kind, text())
         except InftError as problem:
             return Outcome(problem.message, went_well=False)
-        return Outcome(f"Saved {visible(_short(path))}", went_well=True)
+        return Outcome(f"Saved {visible(shown_path(path))}", went_well=True)
 
     return save
-
-
-def _short(path: Path) -> str:
-    """From the working directory where it lies there."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -57,27 +57,40 @@ class Deeds:
         self._under_way: set[tuple[str, Path]] = set()
         self._waiting: list[tuple[subprocess.Popen[str], str, RunDirectory]] = []
 
-    def begin(self, request: str, run: RunDirectory) -> None:
-        """Does it, without waiting for it; once at a time, however often it is asked for."""
+    def begin(self, request: str, run: RunDirectory, resumed: Callable[[str], None] | None = None) -> None:
+        """Does it, without waiting for it; once at a time, however often it is asked for.
+
+        Args:
+            request: save, stop, abort or resume.
+            run: which run.
+            resumed: told, in another thread, the id of the run that goes on with it.
+        """
         deed = (request, run.path)
         if deed in self._under_way:
             self._say(Outcome(f"{visible(run.run_id)} was already asked to {request}.", went_well=True))
             return
         self._under_way.add(deed)
         self._say(Outcome(_UNDER_WAY[request].format(run=visible(run.run_id)), went_well=True))
-        threading.Thread(target=self._do, args=(request, run), name=request, daemon=True).start()
+        threading.Thread(target=self._do, args=(request, run, resumed), name=request, daemon=True).start()
 
-    def start(self, words: Sequence[str], name: str, ended: Callable[[str], None]) -> None:
+    def start(
+        self,
+        words: Sequence[str],
+        name: str,
+        ended: Callable[[str], None],
+        refused: Callable[[str], None] | None = None,
+    ) -> None:
         """Starts a run, without waiting for it.
 
         Args:
             words: the command that does it, as a person would type it.
             name: what it is a run of, to be told.
             ended: told, in another thread, the run's id; empty if it was refused.
+            refused: told before that, if it was, all that the command said; else only one line is made of it.
         """
         self.starting = visible(name)
         self._say(Outcome(f"Starting {self.starting} …", went_well=True))
-        threading.Thread(target=self._start, args=(words, ended), name="start", daemon=True).start()
+        threading.Thread(target=self._start, args=(words, ended, refused), name="start", daemon=True).start()
 
     def end_waiting(self) -> None:
         """Ends those that only wait for a run to honour what they have asked; it does so without them.
@@ -88,7 +101,7 @@ class Deeds:
             if request in pending(run):
                 process.terminate()
 
-    def _start(self, words: Sequence[str], ended: Callable[[str], None]) -> None:
+    def _start(self, words: Sequence[str], ended: Callable[[str], None], refused: Callable[[str], None] | None) -> None:
         run_id = ""
         try:
             process = _start([*PROGRAM, *words[1:]])
@@ -96,21 +109,23 @@ class Deeds:
             run_id = said.split()[-1] if process.returncode == ExitCode.FINISHED and said.split() else ""
             text = one_line(complained) or f"`{words[0]}` ended with code {process.returncode}."
             self._say(Outcome(f"Started {visible(run_id)}." if run_id else text, went_well=bool(run_id)))
+            if refused is not None and not run_id:
+                refused(complained.removeprefix("error: ") if complained.strip() else text)
         except OSError as error:
             self._say(not_started("start", error))
         finally:
             self.starting = ""
             ended(run_id)
 
-    def _do(self, request: str, run: RunDirectory) -> None:
+    def _do(self, request: str, run: RunDirectory, resumed: Callable[[str], None] | None) -> None:
         try:
-            self._say(self._done(request, run))
+            self._say(self._done(request, run, resumed))
         except OSError as error:
             self._say(not_started(request, error))
         finally:
             self._under_way.discard((request, run.path))
 
-    def _done(self, request: str, run: RunDirectory) -> Outcome:
+    def _done(self, request: str, run: RunDirectory, resumed: Callable[[str], None] | None) -> Outcome:
         process = _start(command_line(request, run))
         waits = (process, request, run)
         if request in _ONLY_WAITING:
@@ -119,6 +134,11 @@ class Deeds:
         if request in _ONLY_WAITING:
             self._waiting.remove(waits)
         went_well = process.returncode == ExitCode.FINISHED
+        if request == "resume" and went_well and said.split():
+            run_id = said.split()[-1]
+            if resumed is not None:
+                resumed(run_id)
+            return Outcome(f"Going on as {visible(run_id)}.", went_well)
         text = one_line(said if went_well and said.strip() else complained)
         return Outcome(text or f"`inft-tui {request}` ended with code {process.returncode}.", went_well)
 

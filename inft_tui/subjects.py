@@ -52,12 +52,7 @@ class Subjects:
         self._group: Group | None = None
 
     def watched(self, path: Path) -> Watched:
-        """A run with its curves.
-
-        Raises:
-            ConfigError: there is nothing that could be shown.
-            DiskError: it cannot be read.
-        """
+        """A run with its curves, which are read meanwhile."""
         if self._watched is None or self._watched.path != path:
             if self._watched is not None:
                 self._watched.close()
@@ -98,7 +93,7 @@ class Subjects:
         if self._preparation is None:
             from inft_tui.launch.preparation import Preparation
 
-            self._preparation = begun or Preparation(self._worker, self._hand_over)
+            self._preparation = begun or Preparation(self._new_worker(), self._hand_over)
         return self._preparation
 
     def close(self) -> None:

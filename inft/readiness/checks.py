@@ -123,7 +123,8 @@ def check_all(config: Config | None, root: Path, *, module: str = CARDS) -> Read
     checks += folders.local_folders(config, root)
     if problem is not None:
         checks.append(problem)
-    checks.append(folders.judge_output_folders(_outputs(config, root)))
+    named = zip((config.output_dir_key, config.best_model_dir_key), _outputs(config, root), strict=True)
+    checks.append(folders.judge_output_folders(dict(named)))
     checks += options.judge_options(config, cards)
     checks.append(rows.judge_rows(config, statistics))
     checks.append(unforeseen or outlook.judge(seen, cards, config, needs))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from inft.config import Config
@@ -42,17 +42,22 @@ def local_folders(config: Config, root: Path) -> Iterator[Check]:
         yield judge_corpus(config, inside(root, config.data.path, "data.path"))
 
 
-def judge_output_folders(folders: list[Path]) -> Check:
-    """Whether another run writes to one of them; nothing is written or held to find out."""
-    for folder in folders:
+def judge_output_folders(folders: Mapping[str, Path]) -> Check:
+    """Whether another run writes to one of them; nothing is written or held to find out.
+
+    Args:
+        folders: each by the parameter that names it.
+    """
+    others = f"name other folders with {' and '.join(folders)}"
+    for folder in folders.values():
         path = lock_file(Path(os.path.realpath(folder)))
         if not _is_held(path):
             continue
         holder = read_holder(path)
         who = "another process" if holder is None else f"run {holder.run_id}"
-        fix = "Wait until it has ended, or name another folder."
+        fix = f"Wait until it has ended, or {others}."
         if holder is not None:
-            fix = f"Stop it with `inft-tui stop {holder.run_id}`, wait until it has ended, or name another folder."
+            fix = f"Stop it with `inft-tui stop {holder.run_id}`, wait until it has ended, or {others}."
         return red(OUTPUT, f"{who[:1].upper()}{who[1:]} writes to {folder}, and a second one is refused.", fix)
     return green(OUTPUT, "No other run writes to this profile's folders.")
 

@@ -10,6 +10,7 @@ from inft.errors import ConfigError
 from inft.models.targets import LAYOUTS
 from inft.params import FamilyName, Mode
 from inft.profiles import OpenProfile, ProfileSummary, list_profiles, open_profile
+from inft.runs.visible import visible
 
 FAMILIES: tuple[FamilyName, ...] = get_args(FamilyName)
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -63,12 +64,24 @@ def read_catalogue() -> Catalogue:
     return Catalogue(tuple(map(_entry, list_profiles())))
 
 
+def _is_text(name: str) -> bool:
+    """Whether it can be typed on a command line; other bytes come as half of a pair of surrogates."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def model_title(family: str) -> str:
     """A family as a person knows it."""
     return next((layout.title for name, layout in LAYOUTS.items() if name == family), family)
 
 
 def _entry(summary: ProfileSummary) -> Entry:
+    if not _is_text(summary.name):
+        problem = f"The name of {visible(str(summary.path))} is not UTF-8; rename it."
+        return Entry(ProfileSummary(visible(summary.name), "", "", "", summary.path, problem), None)
     try:
         return Entry(summary, None if summary.problem else open_profile(summary.path))
     except ConfigError as error:  # it was changed since

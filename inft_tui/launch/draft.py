@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -140,40 +139,10 @@ def value_of(config: Config, info: FieldInfo) -> object:
     return value
 
 
-def next_choice(info: FieldInfo, value: object) -> str | None:
-    """What comes after `value` where there are few to choose from, as it is typed; None where there are not."""
+def next_choice(info: FieldInfo, value: object, by: int = 1) -> str | None:
+    """What comes `by` after `value` where there are few to choose from, as it is typed; None where there are not."""
     if info.kind == "bool":
         return "false" if value else "true"
     if info.kind == "choice":
-        return info.choices[(info.choices.index(str(value)) + 1) % len(info.choices)]
+        return info.choices[(info.choices.index(str(value)) + by) % len(info.choices)]
     return None
-
-
-def command_lines(words: Sequence[str], columns: int) -> list[str]:
-    r"""A command as a shell takes it, on as many lines as it needs; options stay with their values.
-
-    Where a line ends a backslash says that the command goes on, so that all of it can be copied and pasted.
-
-    >>> command_lines(["inft-tui", "--profile", "aya", "--set", "sft.lr=1e-4"], 28)
-    ['inft-tui --profile aya \\', '  --set sft.lr=1e-4']
-    """
-    parts: list[str] = []
-    for word in words:
-        if parts and parts[-1] in ("--profile", "--set"):
-            parts[-1] += f" {shlex.quote(word)}"
-        else:
-            parts.append(shlex.quote(word))
-    lines = [parts[0]]
-    for part in parts[1:]:
-        # Room for a blank and the backslash.
-        if len(lines[-1]) + 1 + len(part) + 2 <= columns:
-            lines[-1] += f" {part}"
-        else:
-            lines[-1] += " \\"
-            lines.append(f"  {part}")
-    return lines
-
-
-def command_text(words: Sequence[str]) -> str:
-    """The same on one line."""
-    return shlex.join(words)

@@ -107,6 +107,12 @@ class ParameterEditor:
         self.typing = LineEdit(text, len(text))
         return draft
 
+    def cycled(self, draft: Draft, by: int) -> Draft:
+        """With the choice that many after this one; what is typed has none."""
+        info = self.selected(draft)
+        raw = None if info is None else next_choice(info, draft.value(info), by)
+        return draft if info is None or raw is None else draft.changed(info.key, raw)
+
     def tried(self, draft: Draft) -> Draft:
         """With what is typed so far, where that is a value."""
         info = self.selected(draft)

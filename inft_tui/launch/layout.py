@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from inft.runs.visible import visible
-from inft_tui.display.spans import EMPTY, Line, fit, pad
+from inft_tui.display.spans import EMPTY, Line, Span, fit, pad, width
 from inft_tui.launch.catalogue import FAMILIES, MODES, Entry, model_title
-from inft_tui.launch.draft import Draft, command_lines
+from inft_tui.launch.command_text import command_lines
+from inft_tui.launch.draft import Draft
 from inft_tui.launch.editor import ParameterEditor, editable
-from inft_tui.launch.lights import forecast_lines, heading, light_lines
+from inft_tui.launch.lights import forecast_lines, heading, light_lines, worst_lines
+from inft_tui.launch.notes import Note, note_lines
 from inft_tui.launch.preparation import Preparation
 from inft_tui.launch.rows import CHANGED, STATED, about_lines, difference_lines, parameter_lines
 
@@ -24,7 +26,6 @@ WIDE, HIGH = 110, 20
 _MODEL, _MODE = 26, 14
 _ABOUT = 4
 """Rows about the selected parameter, of which one stays empty."""
-_LEGEND_FROM = 76
 _COMMAND = 4
 """Rows of it at the most, unless there are plenty."""
 
@@ -37,11 +38,13 @@ class View:
         preparation: of what.
         focus: the part that keys are about.
         light: which light is selected, where that part is the lights.
+        note: what is to be read before anything else; None = nothing.
     """
 
     preparation: Preparation
     focus: Part
     light: int = 0
+    note: Note | None = None
 
 
 def picture(view: View, columns: int, rows: int) -> list[Line]:
@@ -53,7 +56,10 @@ def picture(view: View, columns: int, rows: int) -> list[Line]:
     draft = preparation.draft
     if draft is None:
         return [*top, EMPTY, *_no_profile(preparation)]
-    bottom = _command_lines(draft, columns, rows)
+    bottom = _command_lines(draft, columns, rows, force=preparation.forces)
+    if view.note is not None:
+        bottom += note_lines(view.note, columns, rows - len(bottom))
+        top = top[: max(0, rows - len(bottom))]
     room = rows - len(top) - len(bottom)
     if columns >= WIDE and rows >= HIGH:
         middle = _beside(view, draft, columns, room)
@@ -124,8 +130,8 @@ def _below(view: View, draft: Draft, columns: int, room: int) -> list[Line]:
     if on_lights:
         told = light_lines(lights, columns, max(1, room - len(memory) - 1), view.light)
         return [head, *told, *_exactly([], room - len(memory) - 1 - len(told)), *memory]
-    told = light_lines(lights, columns, 1 if room < 12 else 3)
-    about = 0 if room < 12 else min(_ABOUT, room - 11)
+    told = worst_lines(lights, columns, max(1, min(room - len(memory) - 4, room // 2)))
+    about = min(_ABOUT, max(0, room - 11)) if view.focus == "parameters" else 0
     parameters = _parameters(view, draft, columns, room - len(told) - len(memory) - 2 - about, about)
     return [*parameters, head, *told, *memory]
 
@@ -150,23 +156,26 @@ def parameters_heading(editor: ParameterEditor, draft: Draft, columns: int, *, f
         what = f"all {shown}"
     else:
         what = f"{shown} of {len(editable())}, a shows all"
-    changed = f", {len(draft.changes)} changed" if draft.changes else ""
-    legend = f"   {STATED} not the default  {CHANGED} changed " if columns >= _LEGEND_FROM else ""
-    return heading("Parameters", ((f" {what}{changed} {legend}", "dim"),), columns, focused=focused)
+    changed: list[Span] = [(f"  {CHANGED} {len(draft.changes)} changed", "accent")] if draft.changes else []
+    for legend in (f"   {STATED} not the default", f"  {STATED} not default", ""):
+        line = heading("Parameters", ((f" {what}", "dim"), (legend, "dim"), *changed, (" ", "dim")), 0, focused=focused)
+        if width(line) <= columns:
+            break
+    return heading("Parameters", line[1:], columns, focused=focused)
 
 
-def _command_lines(draft: Draft, columns: int, rows: int) -> list[Line]:
+def _command_lines(draft: Draft, columns: int, rows: int, *, force: bool) -> list[Line]:
     """The command in full, where it fits in a third of the screen; what is wrong goes before it."""
     if draft.problems:
         problem = draft.problems[0]
-        text = visible(f"{problem.text} {problem.fix}")
-        return [heading("Cannot be started", (), columns, focused=False), ((f"  {text}", "bad"),)]
-    words = [visible(word) for word in draft.command()]
-    lines = command_lines(words, columns - 2)
+        note = Note("Cannot be started", (visible(f"{problem.text} {problem.fix}"),), role="bad")
+        return note_lines(note, columns, max(2, rows // 3))
+    words = [visible(word) for word in draft.command(force=force)]
+    lines = command_lines(words, columns, "  ")
     most = max(_COMMAND if rows >= HIGH else 3, rows // 3)
     if len(lines) > most:
         lines = [*lines[: most - 1], f"  … {len(lines) - most + 1} lines more; c copies all of it"]
-    return [heading("Command", (), columns, focused=False), *(((f"  {line}", "accent"),) for line in lines)]
+    return [heading("Command", (), columns, focused=False), *(((line, "accent"),) for line in lines)]
 
 
 def _no_profile(preparation: Preparation) -> list[Line]:

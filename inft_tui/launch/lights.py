@@ -13,7 +13,7 @@ from inft.readiness.check import Check, Status
 from inft.runs.quantities import size
 from inft.runs.redact import redact
 from inft.runs.visible import visible
-from inft_tui.display.spans import Line, Span, width
+from inft_tui.display.spans import ELLIPSIS, Line, Span, width
 
 if TYPE_CHECKING:  # what the checks import takes a fifth of a second, and the thread that does them can take it
     from inft.readiness.checks import Readiness
@@ -65,6 +65,10 @@ class Lights:
         """What would keep the run from starting and can be overruled; a folder that is taken cannot."""
         return [check for check in self.checks if check.status == "red" and check.name != TAKEN]
 
+    def taken(self) -> list[Check]:
+        """What keeps it from starting whatever anybody says: another run writes to its folders."""
+        return [check for check in self.checks if check.status == "red" and check.name == TAKEN]
+
 
 def lights_of(found: Readiness | Exception | None, *, checking: bool, stuck: bool) -> Lights:
     """The lights, of what the checks gave so far.
@@ -113,7 +117,7 @@ def light_lines(lights: Lights, columns: int, rows: int, selected: int | None = 
         chosen = [check for status in ("red", "amber") for check in lights.checks if check.status == status]
     told = 0
     for check in chosen:
-        more = _check_lines(check, columns)
+        more = check_lines(check, columns)
         left = rows - len(lines)
         if len(more) > left - (1 if told < len(chosen) - 1 else 0) and told:
             break
@@ -122,6 +126,27 @@ def light_lines(lights: Lights, columns: int, rows: int, selected: int | None = 
     if told < len(chosen) and len(lines) < rows:
         lines.append(((f"  and {len(chosen) - told} more: go there with Tab", "dim"),))
     return lines[:rows]
+
+
+def worst_lines(lights: Lights, columns: int, rows: int) -> list[Line]:
+    """Where there is little room: the worst light with its way out, before the names of all of them.
+
+    The way out goes before what is the matter, of which the light's name tells the most.
+    """
+    worst = next((check for status in ("red", "amber") for check in lights.checks if check.status == status), None)
+    if lights.failure or worst is None:
+        return light_lines(lights, columns, min(rows, 3))
+    told = check_lines(worst, columns)
+    names = strip_lines(lights, columns, rows)
+    if len(told) + len(names) <= rows:
+        return [*names, *told]
+    if len(told) <= rows:
+        return told
+    mark, role = MARKS[worst.status]
+    brief = _paragraph(f"{mark} {worst.name}: ", role, visible(redact(worst.fix or worst.message)), columns)
+    if 0 < rows < len(brief):
+        brief[rows - 1] = (*brief[rows - 1], (f" {ELLIPSIS}", "dim"))
+    return brief[:rows]
 
 
 def forecast_lines(seen: Outlook | Exception | None, columns: int, *, known: bool) -> list[Line]:
@@ -135,7 +160,7 @@ def forecast_lines(seen: Outlook | Exception | None, columns: int, *, known: boo
     if not known:
         return [(("  computing …", "dim"),)]
     if isinstance(seen, Exception):
-        return _paragraph("", "warn", visible(str(seen).splitlines()[0]), columns)
+        return _paragraph("", "warn", visible((str(seen) or type(seen).__name__).splitlines()[0]), columns)
     if seen is None:
         return [(("  not known before the model is", "dim"),)]
     return [_memory(seen), *_dim(f"{describe(seen.forecast.choice)}{_assumed(seen)}", columns)]
@@ -164,7 +189,8 @@ def _assumed(seen: Outlook) -> str:
     return "" if seen.forecast.measured_lengths or not seen.for_gpu else "; lengths of the rows assumed"
 
 
-def _check_lines(check: Check, columns: int) -> list[Line]:
+def check_lines(check: Check, columns: int) -> list[Line]:
+    """What was looked at, how it stands and what to do, in as many lines as that takes."""
     mark, role = MARKS[check.status]
     lines = _paragraph(f"{mark} {check.name}: ", role, visible(redact(check.message)), columns)
     return lines + (_paragraph("→ ", "dim", visible(redact(check.fix)), columns) if check.fix else [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inft.config import Config
@@ -14,6 +15,8 @@ from inft_tui.launch.draft import Draft
 from inft_tui.launch.editor import ParameterEditor
 from inft_tui.launch.lights import Lights, lights_of
 from inft_tui.launch.newest import Newest
+from inft_tui.launch.notes import Note
+from inft_tui.listing import Snapshot
 from inft_tui.worker import Worker
 
 if TYPE_CHECKING:  # what the checks import takes a fifth of a second, which their threads can take
@@ -34,6 +37,8 @@ class Preparation:
         editor: where somebody is in the list of parameters.
         changed: told when something has come; a screen that is shown puts itself here.
         starting: whether a start is under way.
+        forces: whether the start that is asked about, or under way, is one in spite of red lights.
+        note: what was said of it and is to be read in full; None = nothing.
 
     Args:
         worker: the thread that reads files.
@@ -55,7 +60,8 @@ class Preparation:
         self.mode: str = MODES[0]
         self.editor = ParameterEditor()
         self.changed: Callable[[], None] = _nothing
-        self.starting = False
+        self.starting = self.forces = False
+        self.note: Note | None = None
         self._worker = worker
         self._check = check or _check
         self._foresee = foresee or _foresee
@@ -69,6 +75,7 @@ class Preparation:
         self._foreseen: tuple[Config, Outlook | Exception | None] | None = None
         self._found: tuple[Config, Readiness | Exception] | None = None
         self._wanted: Config | None = None
+        self._runs: frozenset[tuple[Path, bool]] | None = None
 
     # What is chosen
 
@@ -118,17 +125,17 @@ class Preparation:
 
     def choose_family(self, by: int) -> None:
         """The next model in that direction."""
-        self.family, self._is_chosen = _moved(FAMILIES, self.family, by), True
+        self.family, self._is_chosen, self.note = _moved(FAMILIES, self.family, by), True, None
         self.look()
 
     def choose_mode(self, by: int) -> None:
         """The next mode in that direction."""
-        self.mode, self._is_chosen = _moved(MODES, self.mode, by), True
+        self.mode, self._is_chosen, self.note = _moved(MODES, self.mode, by), True, None
         self.look()
 
     def choose_profile(self, by: int) -> None:
         """The next profile in that direction."""
-        entries, self._is_chosen = self.entries, True
+        entries, self._is_chosen, self.note = self.entries, True, None
         if self.entry is not None:
             at = max(0, min(entries.index(self.entry) + by, len(entries) - 1))
             self._names[self.family, self.mode] = entries[at].summary.name
@@ -136,7 +143,7 @@ class Preparation:
 
     def put(self, draft: Draft) -> None:
         """The chosen profile, changed."""
-        self._drafts[draft.name], self._is_chosen = draft, True
+        self._drafts[draft.name], self._is_chosen, self.note = draft, True, None
         self.look()
 
     # What is known of it
@@ -179,6 +186,19 @@ class Preparation:
             self._checks.ask(
                 lambda: self._check(config), lambda found: self._checked(config, found), at_once=self._found is None
             )
+
+    def follow(self, snapshot: Snapshot) -> None:
+        """Looks at the machine again when a run has begun, its trainer has, or it has ended: folders and memory."""
+        if not snapshot.done:
+            return
+        live = frozenset(
+            (seen.run.path, seen.condition.training)
+            for seen in snapshot.runs
+            if seen.condition is not None and seen.condition.alive
+        )
+        before, self._runs = self._runs, live
+        if before is not None and live != before:
+            self.look(anew=True)
 
     def foresee(self, config: Config, *, anew: bool = False) -> None:
         """Has the forecast made for what may only be typed so far."""

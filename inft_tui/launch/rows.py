@@ -9,6 +9,7 @@ from inft.runs.visible import visible
 from inft_tui.display.spans import ELLIPSIS, Line, Span, cut, fit, pad
 from inft_tui.launch.draft import Draft, value_of
 from inft_tui.launch.editor import ParameterEditor
+from inft_tui.launch.kinds import is_read
 from inft_tui.launch.raw import raw_text
 
 CURSOR = "▏"
@@ -43,6 +44,8 @@ def parameter_lines(editor: ParameterEditor, draft: Draft, columns: int, rows: i
 def about_lines(draft: Draft, info: FieldInfo, columns: int, rows: int) -> list[Line]:
     """What a parameter means, what it may be, and where its value is from; in `rows` lines at the most."""
     facts = [_capital(info.allowed)]
+    if not is_read(info, draft.base):
+        facts.append(f"not read by {draft.base.family} in {draft.base.mode} mode")
     if not info.required:
         facts.append(f"default {_short(raw_text(info, info.default))}")
     if info.key in draft.changes:
@@ -84,7 +87,9 @@ def _row(
     mark = CHANGED if changed else STATED if differs else " "
     table, dot, name = pad(info.key, key_width).rpartition(".")
     role = "bad" if wrong else "accent" if changed else "dim"
-    spans: list[Span] = [(f" {mark} ", role), (table + dot, "dim"), (f"{name}  ", "text")]
+    counts = is_read(info, draft.base)
+    value_role = "bad" if wrong else "accent" if changed else "title" if counts else "dim"
+    spans: list[Span] = [(f" {mark} ", role), (table + dot, "dim"), (f"{name}  ", "text" if counts else "dim")]
     left = columns - key_width - 5
     if selected and editor.typing is not None:
         spans += _typed(editor.typing.text, editor.typing.cursor, left)
@@ -93,10 +98,10 @@ def _row(
     wide = left - _WIDEST_VALUE >= _NOTES_FROM
     note = _note(draft, info) if wide else ""
     if note:
-        spans += [(pad(value, _WIDEST_VALUE), "bad" if wrong else "accent" if changed else "title"), ("  ", "text")]
+        spans += [(pad(value, _WIDEST_VALUE), value_role), ("  ", "text")]
         spans.append((note, "dim"))
     else:
-        spans.append((value, "bad" if wrong else "accent" if changed else "title"))
+        spans.append((value, value_role))
     line = fit(tuple(spans), columns, "text")
     return tuple((text, f"{role} selected") for text, role in line) if selected else line
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import events
+
 from inft.config import Config
 from inft.runs.directory import logs_folder
 from inft.runs.visible import visible
@@ -11,12 +13,17 @@ from inft_tui.deeds import Outcome
 from inft_tui.display.spans import Line
 from inft_tui.key_table import Place
 from inft_tui.launch.layout import PARTS, Part, View, picture
+from inft_tui.launch.lights import Lights
+from inft_tui.launch.notes import Note, refused
 from inft_tui.screens.console_screen import Prompt
 from inft_tui.screens.preparing import PreparingScreen
 
 if TYPE_CHECKING:
     from inft_tui.app import ConsoleApp
     from inft_tui.launch.draft import Draft
+
+_ANSWERS = 30
+"""Columns that the answers to a question take beside it."""
 
 
 class LaunchScreen(PreparingScreen):
@@ -31,6 +38,8 @@ class LaunchScreen(PreparingScreen):
         self._focus: Part = "profile"
         self._light = 0
         self._failure = ""
+        self._is_taken = False
+        self._question: Prompt | None = None
 
     def about(self) -> Line:
         """What would be run."""
@@ -41,13 +50,15 @@ class LaunchScreen(PreparingScreen):
         """Reads the profiles, which somebody may have edited since the last time."""
         super().on_mount()
         self.preparation.load()
+        self.preparation.look(anew=True)  # the machine may be another one than when somebody was here last
         self.tick()
 
     def tick(self) -> None:
-        """Begins with what was run last, once the runs were read; says when the checks hang."""
+        """Begins with what was run last, once the runs were read; looks again when a run has begun or ended."""
         console = self.console_app
         if console.has_looked:
             self.preparation.suggest([seen.profile for seen in console.snapshot.runs])
+            self.preparation.follow(console.snapshot)
         if self.preparation.lights.failure != self._failure:
             self.draw()
 
@@ -61,6 +72,7 @@ class LaunchScreen(PreparingScreen):
             case "back":
                 self.console_app.go("runs")
             case "check":
+                self.preparation.note = None
                 self.preparation.load()
                 self.preparation.look(anew=True)
             case "start":
@@ -75,6 +87,8 @@ class LaunchScreen(PreparingScreen):
                 self._move_light(what)
             case "change" if self._focus != "parameters":
                 self._go(1)
+            case "choice-before" | "choice-after" if self._focus != "parameters":
+                pass
             case _ if draft is not None and name.startswith("launch."):
                 if what in ("all", "filter", "reset", "page-up", "page-down", "first", "last"):
                     self._focus = "parameters"
@@ -85,12 +99,36 @@ class LaunchScreen(PreparingScreen):
         self.draw()
         return True
 
+    @property
+    def note(self) -> Note | None:
+        """Why it cannot be started goes on being said for as long as it is so."""
+        draft, lights = self.preparation.draft, self.preparation.lights
+        self._is_taken = self._is_taken and bool(lights.taken()) and self.preparation.is_checked
+        if self._is_taken and draft is not None:
+            return Note(f"{visible(draft.name)} cannot be started now", checks=tuple(lights.taken()))
+        return super().note
+
+    def close_prompt(self) -> None:
+        """Without an answer nothing is forced."""
+        self.preparation.forces = self.preparation.starting and self.preparation.forces
+        super().close_prompt()
+
+    def on_key(self, event: events.Key) -> None:
+        """The key that has asked whether to start does not answer that when it is pressed twice."""
+        asked = self.prompt is not None and self.prompt is self._question
+        found = self.console_app.keymap.action(self.place, event.key) if asked else None
+        if found is not None and found.id == "launch.start":
+            event.stop()
+            event.prevent_default()
+        else:
+            super().on_key(event)
+
     def draw(self) -> None:
         """Draws all of it."""
         columns, rows = self.view.size
         self._failure = self.preparation.lights.failure
         if columns > 0:
-            self.view.show(picture(View(self.preparation, self._focus, self._light), columns, rows))
+            self.view.show(picture(View(self.preparation, self._focus, self._light, self.note), columns, rows))
             self.draw_bars()
 
     def _go(self, by: int) -> None:
@@ -126,25 +164,57 @@ class LaunchScreen(PreparingScreen):
         if preparation.starting:
             console.say(Outcome("A start is under way; it is said here when that is done.", went_well=False))
             return
-        refusals = preparation.lights.refusals() if preparation.is_checked else []
+        preparation.note = None
+        lights, name = preparation.lights if preparation.is_checked else Lights(), visible(draft.name)
+        if lights.taken():
+            self._is_taken = True
+            preparation.look(anew=True)  # the other one may have ended just now
+            console.say(Outcome(f"{name} cannot be started: a folder is taken.", went_well=False))
+            return
+        refusals = lights.refusals()
+        preparation.forces = bool(refusals)
         names = ", ".join(check.name for check in refusals)
-        name = visible(draft.name)
-        question = f"Not ready: {names}. Start {name} anyway?" if refusals else f"Start {name}?"
-        self.ask(Prompt(question, lambda _: self._begin(draft, config, force=bool(refusals))))
+        question = f"Not ready: {names}. Start {name} with --force?" if refusals else f"Start {name}?"
+        if len(question) > self.view.size.width - _ANSWERS:
+            question = "Start it with --force?" if refusals else "Start it?"
+        note = Note(f"{name} would be started with --force, in spite of", checks=tuple(refusals)) if refusals else None
+        self._question = Prompt(question, lambda _: self._begin(draft, config, force=bool(refusals)))
+        self.ask_about(self._question, note)
 
     def _begin(self, draft: Draft, config: Config, *, force: bool) -> None:
         console, preparation = self.console_app, self.preparation
-        preparation.starting = True
+        preparation.starting, preparation.forces = True, force
+        name = visible(draft.name)
+
+        def refuse(complaint: str) -> None:
+            console.call_later(self._refused, name, complaint)
 
         def ended(run_id: str) -> None:
             console.call_later(self._ended, config, run_id)
 
-        console.deeds.start(draft.command(force=force), draft.name, ended)
+        console.deeds.start(draft.command(force=force), draft.name, ended, refuse)
+        self.draw()
+
+    def _refused(self, name: str, complaint: str) -> None:
+        """The command's own words are for the body: one line is too little for them."""
+        self.preparation.note = refused(name, complaint)
+        if self.console_app.screen is self:
+            self.console_app.say(Outcome(f"{name} was not started.", went_well=False))
 
     def _ended(self, config: Config, run_id: str) -> None:
         """The run is under way, or was refused; it is opened unless somebody has gone elsewhere meanwhile."""
-        self.preparation.starting = False
+        self.preparation.starting = self.preparation.forces = False
         if not run_id:
             self.preparation.look(anew=True)
-        elif self.console_app.screen is self:
+            self.draw_if_shown()
+        elif self.console_app.screen is self and not self._is_typing():
             self.console_app.open_run(logs_folder(config) / run_id)
+        else:
+            self.console_app.subjects.chosen = logs_folder(config) / run_id
+            key = self.console_app.key_of("monitor")
+            where = f" {key} shows it." if key else ""
+            self.console_app.say(Outcome(f"Started {visible(run_id)}.{where}", went_well=True))
+
+    def _is_typing(self) -> bool:
+        """Whether the next key is meant for a question or a value, and would mean something else elsewhere."""
+        return self.prompt is not None or self.preparation.editor.typing is not None

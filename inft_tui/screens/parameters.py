@@ -9,6 +9,7 @@ from inft_tui.display.spans import EMPTY, Line, fit
 from inft_tui.key_table import Place
 from inft_tui.launch.layout import parameters_heading
 from inft_tui.launch.lights import forecast_lines, heading
+from inft_tui.launch.notes import note_lines
 from inft_tui.launch.rows import about_lines, parameter_lines
 from inft_tui.screens.preparing import PreparingScreen
 
@@ -60,6 +61,8 @@ class ParametersScreen(PreparingScreen):
         memory = forecast_lines(self.preparation.outlook, columns, known=self.preparation.is_foreseen)[:1]
         below = [heading("" if info is None else info.key, (), columns, focused=False), *about]
         below += [EMPTY] * (about_rows - len(about)) + memory
+        if self.note is not None:
+            below = note_lines(self.note, columns, rows - 3)
         room = max(1, rows - len(below) - 1)
         shown = parameter_lines(editor, draft, columns, room, focused=True)
         lines: list[Line] = [parameters_heading(editor, draft, columns, focused=True), *shown]

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from textual import events
 from textual.widget import Widget
 
 from inft.errors import InftError
+from inft.runs.visible import visible
 from inft_tui.deeds import Outcome
 from inft_tui.display.line_edit import LineEdit
-from inft_tui.launch.draft import Draft, command_text
+from inft_tui.display.spans import EMPTY, Line, fit
+from inft_tui.launch.clipboard import handed_over
+from inft_tui.launch.command_text import command_text
+from inft_tui.launch.draft import Draft
+from inft_tui.launch.notes import Note
 from inft_tui.screens.console_screen import ConsoleScreen, Prompt
 from inft_tui.widgets.line_view import LineView
 
@@ -29,6 +35,9 @@ class PreparingScreen(ConsoleScreen):
         super().__init__(console)
         self.preparation = console.subjects.preparation()
         self.view = LineView(console.palette)
+        self._asked_about: Note | None = None
+        self._name_prompt: Prompt | None = None
+        self._is_saving = False
 
     def body(self) -> Widget:
         """All of it is lines."""
@@ -53,6 +62,23 @@ class PreparingScreen(ConsoleScreen):
         """Draws the body; only what changed is sent."""
         raise NotImplementedError
 
+    @property
+    def note(self) -> Note | None:
+        """What is to be read in full now: about the question that is open, else what was said last."""
+        return self._asked_about or self.preparation.note
+
+    def ask_about(self, prompt: Prompt, note: Note | None) -> None:
+        """Puts a question with what there is to say about it."""
+        self._asked_about = note
+        self.ask(prompt)
+        self.draw()
+
+    def close_prompt(self) -> None:
+        """Takes the question away, with what was said about it."""
+        self._asked_about = None
+        super().close_prompt()
+        self.draw()
+
     def draw_if_shown(self) -> None:
         """Something has come."""
         if self.console_app.screen is self:
@@ -65,6 +91,9 @@ class PreparingScreen(ConsoleScreen):
     def on_key(self, event: events.Key) -> None:
         """While a value is typed, all keys belong to it."""
         editor, draft = self.preparation.editor, self.preparation.draft
+        note = self.preparation.note
+        if self.prompt is None and note is not None and not note.stays:
+            self.preparation.note = None
         if self.prompt is not None or editor.typing is None or draft is None:
             super().on_key(event)
             return
@@ -130,6 +159,8 @@ class PreparingScreen(ConsoleScreen):
             editor.select(draft, moves[name])
         elif name == "change":
             self.preparation.put(editor.change(draft))
+        elif name in ("choice-before", "choice-after"):
+            self.preparation.put(editor.cycled(draft, -1 if name == "choice-before" else 1))
         elif name == "all":
             editor.toggle(draft)
         elif name == "filter":
@@ -139,9 +170,9 @@ class PreparingScreen(ConsoleScreen):
         elif name == "reset-all":
             self._reset_all(draft)
         elif name == "copy":
-            self.console_app.copy_to_clipboard(command_text(draft.command()))
-            # Whether the terminal passes it on is not told.
-            self.console_app.say(Outcome("The command was handed to the terminal's clipboard.", went_well=True))
+            self.console_app.copy_to_clipboard(command_text(draft.command(force=self.preparation.forces)))
+            text, self.preparation.note = handed_over(os.environ)
+            self.console_app.say(Outcome(text, went_well=True))
         elif name == "save":
             self._ask_for_name(draft)
         else:
@@ -189,7 +220,15 @@ class PreparingScreen(ConsoleScreen):
 
         self.ask(Prompt(f"Take back {words}?", reset))
 
-    def _ask_for_name(self, draft: Draft) -> None:
+    def _footer(self, columns: int) -> Line:
+        """While something is typed, what ends that: all other keys are text."""
+        if self.preparation.editor.typing is None and (self.prompt is None or self.prompt.expected == ""):
+            return super()._footer(columns) if self.prompt is None else fit(EMPTY, columns, "bar")
+        keys = ((" Enter", "key"), (" done ", "bar-dim"), (" Esc", "key"), (" leave it ", "bar-dim"))
+        return fit(keys, columns, "bar")
+
+    def _ask_for_name(self, draft: Draft, typed: LineEdit | None = None, refusal: Note | None = None) -> None:
+        """Asks for a name, and goes on asking until it is one or somebody leaves it."""
         if draft.problems:
             self.console_app.say(Outcome(f"{draft.problems[0].text} {draft.problems[0].fix}", went_well=False))
             return
@@ -203,15 +242,28 @@ class PreparingScreen(ConsoleScreen):
                 except InftError as error:
                     return error
 
-            self.console_app.worker.ask(job, lambda saved: self._saved(draft, saved))
+            # It stays open until it is saved: what is typed before would else be taken for keys.
+            self._ask_for_name(draft, LineEdit(name, len(name)), refusal)
+            if not self._is_saving:
+                self._is_saving = True
+                self.console_app.worker.ask(job, lambda saved: self._saved(draft, saved))
 
-        self.ask(Prompt("Save as a profile with the new name", save, expected=None))
+        prompt = Prompt("Save as a profile with the new name", save, expected=None, edit=typed or LineEdit())
+        self._name_prompt = prompt
+        self.ask_about(prompt, refusal)
 
     def _saved(self, draft: Draft, saved: Path | InftError) -> None:
-        console = self.console_app
+        console, asked = self.console_app, self.prompt if self.prompt is self._name_prompt else None
+        self._is_saving = False
         if isinstance(saved, InftError):
-            console.say(Outcome(f"{saved.message} {saved.fix}", went_well=False))
+            words = f"{saved.message} {saved.fix}".strip()
+            if asked is None:
+                console.say(Outcome(words, went_well=False))
+            else:
+                self._ask_for_name(draft, asked.edit, Note("Not saved", (visible(words),), role="bad"))
             return
+        if asked is not None:
+            self.close_prompt()
         self.preparation.put(draft.unchanged())
         self.preparation.load(saved.stem)
         console.say(Outcome(f"Saved as {saved.stem}, which is chosen now.", went_well=True))

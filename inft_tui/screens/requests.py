@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from inft.runs.directory import RunDirectory
 from inft.runs.visible import visible
 from inft_tui.screens.console_screen import ConsoleScreen, Prompt
@@ -23,8 +25,14 @@ def ask_first(screen: ConsoleScreen, request: str, run: RunDirectory) -> None:
     """
     console = screen.console_app
 
+    def follow(path: Path) -> None:
+        console.subjects.chosen = path
+
+    def resumed(run_id: str) -> None:
+        console.call_later(follow, run.path.parent / run_id)
+
     def go(_: str) -> None:
-        console.deeds.begin(request, run)
+        console.deeds.begin(request, run, resumed)
         screen.draw_bars()
 
     if request not in _QUESTIONS:

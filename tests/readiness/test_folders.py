@@ -85,19 +85,20 @@ def test_a_corpus_in_other_files(tmp_path: Path, source: str, wrong: str, right:
 class TestOutputs:
     def test_nobody_has_them(self, tmp_path: Path) -> None:
         before = list(tmp_path.rglob("*"))
-        assert judge_output_folders([tmp_path / "a", tmp_path / "b"]).status == "green"
+        assert judge_output_folders({"sft.a": tmp_path / "a", "sft.b": tmp_path / "b"}).status == "green"
         assert list(tmp_path.rglob("*")) == before
 
     def test_another_run_has_one(self, tmp_path: Path, run: RunDirectory) -> None:
         with OutputLocks.acquire([tmp_path / "b"], run):
-            check = judge_output_folders([tmp_path / "a", tmp_path / "b"])
+            check = judge_output_folders({"sft.a": tmp_path / "a", "sft.b": tmp_path / "b"})
         assert check.status == "red"  # a start is refused whatever else is well
         assert check.message.startswith(f"Run {run.run_id} writes to {tmp_path / 'b'}")
         assert f"inft-tui stop {run.run_id}" in check.fix
-        assert judge_output_folders([tmp_path / "a", tmp_path / "b"]).status == "green"
+        assert check.fix.endswith("or name other folders with sft.a and sft.b.")
+        assert judge_output_folders({"sft.a": tmp_path / "a", "sft.b": tmp_path / "b"}).status == "green"
 
     @pytest.mark.parametrize("content", [b"", b"\xff{"])
     def test_somebody_who_does_not_say_who(self, tmp_path: Path, run: RunDirectory, content: bytes) -> None:
         with OutputLocks.acquire([tmp_path / "b"], run):
             (tmp_path / ".b.lock").write_bytes(content)
-            assert judge_output_folders([tmp_path / "b"]).message.startswith("Another process writes to")
+            assert judge_output_folders({"sft.b": tmp_path / "b"}).message.startswith("Another process writes to")

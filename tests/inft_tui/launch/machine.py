@@ -9,7 +9,7 @@ from inft.config import Config
 from inft.machine.cards import Card, Cards
 from inft.machine.units import GIB
 from inft.project import project_root
-from inft.readiness.check import amber, green, red
+from inft.readiness.check import Check, amber, green, red
 from inft.readiness.checks import Readiness, outlook_on
 from inft.readiness.outlook import Outlook
 from inft_tui.app import ConsoleApp
@@ -35,10 +35,12 @@ class Machine:
 
     Attributes:
         foreseen, checked: those.
-        check: what is done instead of giving the lights.
+        check: what is done before the lights are given.
+        checks: the lights.
     """
 
     check: Callable[[], None] = lambda: None
+    checks: tuple[Check, ...] = CHECKS
     foreseen: list[Config] = field(default_factory=list)
     checked: list[Config] = field(default_factory=list)
 
@@ -49,7 +51,7 @@ class Machine:
     def _check(self, config: Config) -> Readiness:
         self.checked.append(config)
         self.check()
-        return Readiness(CHECKS)
+        return Readiness(self.checks)
 
     def _foresee(self, config: Config, cards: Cards | None) -> tuple[Cards, Outlook | None]:
         self.foreseen.append(config)

@@ -9,7 +9,8 @@ import pytest
 
 from inft.profiles import open_profile, resolve
 from inft.profiles.knobs import fields_by_key
-from inft_tui.launch.draft import Draft, command_lines, command_text, next_choice
+from inft_tui.launch.command_text import command_lines, command_text
+from inft_tui.launch.draft import Draft, next_choice
 
 
 def test_a_change_is_told_with_what_was_before(draft: Draft) -> None:
@@ -83,8 +84,26 @@ def test_lines_are_as_narrow_as_their_parts_allow(draft: Draft) -> None:
     assert [line.endswith(" \\") for line in lines] == [True] * (len(lines) - 1) + [False]
 
 
+@pytest.mark.parametrize("columns", [24, 40, 60, 79])
+def test_a_word_longer_than_the_screen_is_in_pieces_that_a_shell_joins(
+    draft: Draft, tmp_path: Path, columns: int
+) -> None:
+    text = 'it\'s one of those that go on and on, ~ with #, a \\ and "quotes" in it, until nobody reads them'
+    words = draft.changed("basic.revision", text).changed("lora.r", "8").command()
+    lines = command_lines(words, columns, "  ")
+    assert max(map(len, lines)) <= columns
+    program = tmp_path / "inft-tui"
+    program.write_text('#!/bin/sh\nprintf "%s\\n" inft-tui "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    found_at = {"PATH": f"{tmp_path}:/bin:/usr/bin"}
+    ran = subprocess.run(["sh", "-c", "\n".join(lines)], capture_output=True, text=True, check=True, env=found_at)
+    assert ran.stdout.splitlines() == words
+
+
 def test_choices_go_round(draft: Draft) -> None:
     fit, flag = fields_by_key()["sft.fit"], fields_by_key()["qlora.load_in_4bit"]
     assert [next_choice(fit, "manual"), next_choice(fit, "auto")] == ["auto", "manual"]
     assert [next_choice(flag, True), next_choice(flag, False)] == ["false", "true"]
     assert next_choice(fields_by_key()["sft.lr"], 1e-3) is None
+    source = fields_by_key()["basic.model_source"]
+    assert next_choice(source, next_choice(source, source.choices[0]), -1) == source.choices[0]

@@ -18,6 +18,7 @@ from inft_tui.launch.catalogue import read_catalogue
 from inft_tui.launch.draft import Draft
 from inft_tui.launch.editor import TEN, ParameterEditor, editable
 from inft_tui.launch.layout import PARTS, View, picture
+from inft_tui.launch.notes import Note
 from inft_tui.launch.preparation import Preparation
 from inft_tui.launch.rows import about_lines, difference_lines, parameter_lines
 from inft_tui.worker import Worker
@@ -142,6 +143,30 @@ def test_the_picture_fits_any_size(preparation: Preparation, size: tuple[int, in
             assert "sft.lr" in shown or "basic.seed" in shown or part == "lights"
 
 
+@pytest.mark.parametrize("columns", [80, 120, 160])
+def test_the_marks_are_explained(preparation: Preparation, columns: int) -> None:
+    draft = preparation.draft
+    assert draft is not None
+    preparation.put(draft.changed("lora.r", "8"))
+    shown = "\n".join(text(picture(View(preparation, "profile"), columns, 33)))
+    assert "○ not" in shown
+    assert "● 1 changed" in shown
+
+
+@pytest.mark.parametrize("size", [(60, 15), (80, 21), (160, 42)])
+def test_what_is_to_be_read_stands_beside_the_command(preparation: Preparation, size: tuple[int, int]) -> None:
+    preparation.forces = True
+    note = Note("Not started", ("word " * 30,))
+    lines = picture(View(preparation, "profile", note=note), *size)
+    assert len(lines) == size[1]
+    shown = "\n".join(text(lines))
+    assert "--force --profile small" in shown
+    assert shown.count("word") == 30
+    crowded = picture(View(preparation, "profile", note=Note("x", ("word " * 600,))), *size)
+    assert len(crowded) == size[1]
+    assert "--force --profile small" in "\n".join(text(crowded))
+
+
 def test_wide_parts_stand_beside_each_other(preparation: Preparation) -> None:
     lines = text(picture(View(preparation, "profile"), 160, 42))
     row = next(line for line in lines if " Parameters " in line)
@@ -159,8 +184,8 @@ def test_what_keeps_it_from_starting_stands_where_the_command_would(preparation:
     assert draft is not None
     preparation.put(draft.changed("qlora.load_in_4bit", "false").changed("qlora.hold_dequantized", "true"))
     lines = text(picture(View(preparation, "profile"), 160, 42))
-    assert lines[-2].startswith(" Cannot be started")
-    assert "nothing is quantised" in lines[-1]
+    assert lines[-3].startswith(" Cannot be started")
+    assert "nothing is quantised. Leave one of them out." in " ".join(lines[-2:])
 
 
 def test_profiles_that_cannot_be_used(preparation: Preparation, project: Path) -> None:

@@ -13,7 +13,7 @@ from inft.readiness.checks import Readiness, outlook_on
 from inft.runs.quantities import size
 from inft_tui.display.spans import Line, width
 from inft_tui.launch.catalogue import read_catalogue
-from inft_tui.launch.lights import Lights, forecast_lines, light_lines, lights_of
+from inft_tui.launch.lights import Lights, forecast_lines, light_lines, lights_of, worst_lines
 
 CHECKS = (
     green("driver", "Driver 580 knows CUDA 13.0."),
@@ -42,6 +42,7 @@ def test_what_had_nothing_to_look_at_is_not_shown() -> None:
     ]
     assert lights.verdict == ("2 red, 1 amber", "bad")
     assert [check.name for check in lights.refusals()] == ["hub model"]
+    assert [check.name for check in lights.taken()] == ["output folders"]
 
 
 def test_with_little_room_the_worst_is_told_and_the_rest_counted() -> None:
@@ -52,6 +53,23 @@ def test_with_little_room_the_worst_is_told_and_the_rest_counted() -> None:
         "  and 2 more: go there with Tab",
     ]
     assert lights.verdict[0] == "2 red, 1 amber · checking …"
+
+
+def test_where_there_is_least_room_the_worst_still_says_the_way_out() -> None:
+    lights = lights_of(FOUND, checking=False, stuck=False)
+    assert text(worst_lines(lights, 60, 5))[-2:] == [
+        "  ✗ hub model: The hub cannot be reached.",
+        "  → Check the network.",
+    ]
+    assert text(worst_lines(lights, 60, 2)) == text(worst_lines(lights, 60, 5))[-2:]
+    assert text(worst_lines(lights, 60, 1)) == ["  ✗ hub model: Check the network."]
+    long = Lights((red("disk", "word " * 60, "fix " * 40),))
+    brief = text(worst_lines(long, 60, 2))
+    assert brief[0].startswith("  ✗ disk: fix fix")
+    assert brief[1].endswith(" …")
+    amber_only = Lights(CHECKS[:3])
+    assert text(worst_lines(amber_only, 100, 4))[1].startswith("  ▲ cpu: 2 processors")
+    assert text(worst_lines(Lights(CHECKS[:1]), 100, 4)) == ["  ✓ driver"]
 
 
 def test_a_selected_light_is_told_alone() -> None:

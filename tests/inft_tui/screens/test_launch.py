@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from textual import events
 from textual.pilot import Pilot
 
+from inft.readiness.check import red
 from inft.runs.directory import RunDirectory
+from inft.runs.status import Status
 from inft_tui.app import ConsoleApp
 from inft_tui.display.spans import Line
 from inft_tui.widgets.line_view import LineView
-from tests.inft_tui.launch.machine import Machine
+from tests.inft_tui.launch.machine import CHECKS, Machine
 from tests.inft_tui.pictures import Scene, capabilities, resized, scene_of, settled, text_of
-from tests.pty.conftest import old_run
+from tests.pty.conftest import live_run, old_run
 from tests.runs.conftest import config, project
+from tests.runs.pretend import write_status
 
-__all__ = ["config", "old_run", "project"]
+__all__ = ["config", "live_run", "old_run", "project"]
 
 Check = Callable[[ConsoleApp, Pilot[None]], Awaitable[None]]
 
@@ -140,5 +143,161 @@ def test_other_sizes_and_colours(old_run: RunDirectory) -> None:
         style = app.screen.query_one(LineView).render_line(0)
         grounds = {segment.style.bgcolor.name for segment in style if segment.style and segment.style.bgcolor}
         assert "#eceef0" in grounds
+
+    shown(old_run, Machine(), check)
+
+
+TAKEN = red("output folders", "Run x-1 writes to /some/where/best, and a second one is refused.", "Name other folders.")
+
+
+class Started:
+    """In the place of what starts runs: keeps the commands, and answers when it is asked to."""
+
+    def __init__(self, app: ConsoleApp) -> None:
+        self.commands: list[list[str]] = []
+        self.answer: list[tuple[Callable[[str], None], Callable[[str], None] | None]] = []
+        app.deeds.start = self._start  # type: ignore[method-assign]
+
+    def _start(
+        self,
+        words: Sequence[str],
+        name: str,
+        ended: Callable[[str], None],
+        refused: Callable[[str], None] | None = None,
+    ) -> None:
+        self.commands.append(list(words))
+        self.answer.append((ended, refused))
+
+
+def test_what_is_started_is_the_command_that_is_shown(old_run: RunDirectory) -> None:
+    async def check(app: ConsoleApp, pilot: Pilot[None]) -> None:
+        started = Started(app)
+        assert "--force" not in text_of(app)
+        await pilot.press("s")
+        await settled(app, "Not ready: hub model. Start small with --force?")
+        assert "  inft-tui --headless --detach --force --profile small" in text_of(app)
+        assert text_of(app).count("→ Check the network and HF_ENDPOINT.") == 2
+        await pilot.press("n")
+        await settled(app, "Ready?")
+        assert "--force" not in text_of(app)
+        await pilot.press("s", "s", "y", "s", "y")  # twice: it is one run
+        await settled(app, "A start is under way")
+        assert "  inft-tui --headless --detach --force --profile small" in text_of(app)
+        assert started.commands == [["inft-tui", "--headless", "--detach", "--force", "--profile", "small"]]
+
+    shown(old_run, Machine(), check, shows="1 red, 1 amber")
+
+
+def test_a_refusal_is_there_in_full_until_something_is_changed(old_run: RunDirectory) -> None:
+    words = "Run x-1 has been writing to /a/rather/long/path/to/a/folder/of/runs/best since 2025-03-01T12:00:00Z."
+
+    async def check(app: ConsoleApp, pilot: Pilot[None]) -> None:
+        started = Started(app)
+        await pilot.press("s", "y")
+        ended, refused = started.answer[0]
+        assert refused is not None
+        refused(f"{words}\n  Stop it with `inft-tui stop x-1`.\n")
+        ended("")
+        for size in ((80, 24), (60, 18)):
+            await resized(app, pilot, size, "small was not started")
+            flat = " ".join(line.strip() for line in text_of(app).splitlines())
+            assert words in flat
+            assert "Stop it with `inft-tui stop x-1`." in flat
+        await pilot.press("tab")
+        await settled(app, "Stop it with")
+        await pilot.press("shift+tab", "up")
+        await settled(app, "--profile demo_aya")
+        assert "Stop it with" not in text_of(app)
+        await pilot.press("s", "y")
+        assert len(started.commands) == 2
+
+    shown(old_run, Machine(checks=CHECKS[:1]), check, shows="ready", size=(120, 36))
+
+
+def test_a_folder_that_is_taken_refuses_the_start_for_as_long_as_it_is(old_run: RunDirectory) -> None:
+    machine = Machine(checks=(*CHECKS, TAKEN))
+
+    async def check(app: ConsoleApp, pilot: Pilot[None]) -> None:
+        started = Started(app)
+        await pilot.press("s", "y")
+        await settled(app, "small cannot be started now")
+        assert "→ Name other folders." in text_of(app)
+        assert started.commands == []
+        machine.checks = CHECKS[:1]
+        await pilot.press("u")
+        await settled(app, "Ready?  ready ")
+        assert "cannot be started" not in text_of(app)
+
+    shown(old_run, machine, check, shows="2 red, 1 amber", size=(60, 18))
+
+
+def test_it_looks_again_when_a_run_begins_or_ends_and_when_one_comes_back(
+    old_run: RunDirectory, live_run: RunDirectory
+) -> None:
+    machine = Machine(checks=CHECKS[:1])
+
+    async def check(app: ConsoleApp, pilot: Pilot[None]) -> None:
+        await settled(app, "Ready?  ready ")
+        machine.checks = (*CHECKS[:1], TAKEN)
+        await pilot.press("2")
+        await settled(app, live_run.run_id)
+        await pilot.press("1")
+        await settled(app, "1 red ")
+        machine.checks = CHECKS[:1]
+        write_status(live_run, Status("finished", step=120, max_steps=120, exit_code=0))
+        await settled(app, "Ready?  ready ")
+
+    shown(old_run, machine, check)
+
+
+def test_a_name_that_is_refused_can_be_mended(old_run: RunDirectory, project: Path) -> None:
+    async def check(app: ConsoleApp, pilot: Pilot[None]) -> None:
+        await pilot.press("w", *"a/b", "enter", "R")
+        await settled(app, "a/bR")
+        flat = " ".join(line.strip() for line in text_of(app).splitlines())
+        assert "It has at most 80 letters, digits, '.', '_' and '-', and begins with a letter or digit." in flat
+        await pilot.press("enter")
+        await settled(app, '"a/bR" cannot be the name')
+        await pilot.press("backspace", "backspace", "backspace", "q", "enter")
+        await settled(app, "Saved as aq, which is chosen now.")
+        assert (project / "profiles" / "aq.toml").exists()
+        assert "Not saved" not in text_of(app)
+
+    shown(old_run, Machine(), check, size=(60, 18))
+
+
+def test_the_footer_shows_only_keys_that_mean_something_now(old_run: RunDirectory) -> None:
+    async def check(app: ConsoleApp, pilot: Pilot[None]) -> None:
+        def footer() -> str:
+            return text_of(app).split("\n")[-1]
+
+        assert "u check" in footer()
+        await pilot.press("slash", "l", "r")
+        await settled(app, "with “lr”")
+        assert footer().split() == ["Enter", "done", "Esc", "leave", "it"]
+        await pilot.press("enter", "enter", "9")
+        await settled(app, "9▏")
+        assert footer().split() == ["Enter", "done", "Esc", "leave", "it"]
+        await pilot.press("escape", "s")
+        await settled(app, "Start small")
+        assert footer().strip() == ""
+        await pilot.press("n")
+        await settled(app, "s start")
+
+    shown(old_run, Machine(), check)
+
+
+def test_a_run_that_begins_while_one_types_takes_no_key(old_run: RunDirectory) -> None:
+    async def check(app: ConsoleApp, pilot: Pilot[None]) -> None:
+        told: list[Callable[[str], None]] = []
+        app.deeds.start = lambda words, name, ended, refused: told.append(ended)  # type: ignore[method-assign]
+        await pilot.press("s", "y", "slash", "l")
+        told[0](old_run.run_id)
+        await pilot.press("r")
+        await settled(app, "Find parameters with  lr")
+        assert app.place().place == "launch"
+        await pilot.press("enter")
+        await settled(app, f"Started {old_run.run_id}. 3 shows it.")
+        assert app.subjects.chosen == old_run.path
 
     shown(old_run, Machine(), check)
