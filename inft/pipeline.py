@@ -39,6 +39,7 @@ from inft.runs.directory import RunDirectory
 from inft.runs.find import reference
 from inft.runs.lineage import ancestors
 from inft.runs.plans import write_plan
+from inft.runs.results import Result
 from inft.training.arguments import check_tracker, training_arguments
 from inft.training.callbacks import GradientGuard, Requests, ResumableEarlyStopping, TrainerLoggingCallback
 from inft.training.checkpointing import CheckpointPlan
@@ -50,7 +51,7 @@ from inft.training.meter import StepMeter
 from inft.training.origin import starting_point
 from inft.training.precision import Machine, check_precision, this_machine, use_one_gpu
 from inft.training.report import RunReport
-from inft.training.results import Result, put_result, sweep_results
+from inft.training.results import put_result, sweep_results
 from inft.training.resume_state import fingerprint
 from inft.training.samples import evenly_spread, sample_captions
 from inft.training.trainer import CaptionTrainer
@@ -217,7 +218,7 @@ def announce(report: RunReport, kind: str, text: str, level: events.AlertLevel =
 def tell_aside(report: RunReport, folder: Path | None) -> None:
     """Says where an earlier run's results are now."""
     if folder is not None:
-        announce(report, "earlier", f"Results of an earlier run were moved to {folder}.", "warning")
+        announce(report, "earlier", f"Results of an earlier run were moved to {folder}.")
 
 
 def tell_leftovers(report: RunReport, folders: Sequence[Path]) -> None:

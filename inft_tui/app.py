@@ -25,6 +25,7 @@ from inft_tui.display.spans import EMPTY, Line
 from inft_tui.key_table import Place
 from inft_tui.keys import Keymap, shown_key
 from inft_tui.listing import Listing, Seen, Snapshot
+from inft_tui.parting_look import parting_look
 from inft_tui.screens.console_screen import ConsoleScreen
 from inft_tui.screens.doors import screen_above, screen_for
 from inft_tui.screens.runs import RunsScreen
@@ -241,7 +242,8 @@ class ConsoleApp(App[None], inherit_bindings=False):
         """Ends the console, and says that training goes on where it does."""
         driver = self._driver
         if isinstance(driver, TerminalDriver):
-            driver.last_words = last_words(self.snapshot, self.deeds.starting)
+            seen = parting_look(self.snapshot, self._listing.logs_dir)
+            driver.last_words = last_words(seen, self.deeds.starting)
         self.exit(return_code=code)
 
     def leave_for(self, number: signal.Signals) -> None:

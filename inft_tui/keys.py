@@ -14,6 +14,7 @@ _SHOWN = {
     "enter": "Enter",
     "escape": "Esc",
     "backspace": "Backspace",
+    "delete": "Delete",
     "up": "Up",
     "down": "Down",
     "pageup": "PgUp",

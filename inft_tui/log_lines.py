@@ -97,6 +97,8 @@ def nothing(page: Page, look: Look, name: str, writer: str) -> list[Line]:
         if page.searched < 1:
             return [EMPTY, ((f"  Looking for “{look.typed}” … {page.searched:.0%}", "dim"),)]
         return [EMPTY, ((f"  No line has “{look.typed}”.", "dim"),), ((f"  Esc shows all {_count(page)}.", "dim"),)]
+    if not page.has_folder:
+        return [EMPTY, ((f"  There is no {name} any more: its folder was deleted.", "title"),)]
     said = f"  {name} is empty." if page.exists else f"  There is no {name} yet."
     return [EMPTY, ((said, "title"),), ((f"  {writer}" if writer else "", "dim"),)]
 
@@ -113,7 +115,7 @@ def _places(page: Page, look: Look) -> list[Span]:
     if look.problem:
         parts.append((look.problem, "bad"))
     if not page.exists and page.size:
-        parts.append(("the file was deleted", "warn"))
+        parts.append(("the file was deleted" if page.has_folder else "its folder was deleted", "warn"))
     match page.looking:
         case "above" | "below":
             parts.append((f"looking for an error {page.looking} …", "accent"))

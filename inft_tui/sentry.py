@@ -19,7 +19,7 @@ from inft.runs.jsonl import NONFINITE, Chunk, JsonlReader, Record
 from inft.runs.narrate import number, text
 from inft.runs.redact import redact
 from inft.runs.visible import visible
-from inft_tui.feeds.alerts import WINDOW, Alert, Level, Reading, Watch
+from inft_tui.feeds.alerts import WINDOW, Alert, Kind, Level, Reading, Watch
 from inft_tui.feeds.curves import STEP
 from inft_tui.feeds.facts import RunFacts
 from inft_tui.listing import Seen, Snapshot
@@ -30,6 +30,8 @@ CHUNK_BYTES = 256 << 10
 """At a look; about 500 steps, which no run does in a second."""
 SAME_S = 30.0
 """Within this time two runs that tell the same of one card are one alert."""
+ENDS: frozenset[Kind] = frozenset({"finished", "stopped", "failed"})
+"""What a person waits for; a warning of the same moment must not hide it."""
 CLOCKS_APART = timedelta(minutes=1)
 """By how much the clock of a run's machine may be behind ours."""
 
@@ -183,12 +185,13 @@ class _Lines:
 
 
 def most_urgent(news: Sequence[News]) -> News:
-    """Of several, the one to show where there is room for one: errors, then what the loss and the clock tell."""
+    """Of several, the one to show where there is room for one: errors and ends first, the newest of its kind."""
     order: dict[Level, int] = {"info": 0, "warning": 1, "error": 2}
 
-    def urgency(place: int) -> tuple[int, bool, int]:
+    def urgency(place: int) -> tuple[bool, bool, int, bool, int]:
         alert = news[place].alert
-        return order[alert.level], alert.kind in ("divergence", "stall"), place
+        grave = alert.kind in ("divergence", "stall")
+        return alert.level == "error", alert.kind in ENDS, order[alert.level], grave, place
 
     return news[max(range(len(news)), key=urgency)]
 

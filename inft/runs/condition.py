@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from inft.errors import ExitCode
@@ -11,6 +11,7 @@ from inft.runs.checkpoints import Checkpoint
 from inft.runs.control import Request
 from inft.runs.directory import RunRecord
 from inft.runs.endings import way_on
+from inft.runs.events import EndState
 from inft.runs.status import Cause, Pids, RunState, Status
 from inft.runs.visible import visible
 
@@ -45,6 +46,7 @@ class Condition:
         heartbeat: when its status was last written; empty if it has none.
         heartbeat_age: the same, in seconds before now; None if that cannot be told.
         recorded: whether the state is the run's own last word, and not concluded from what is gone.
+        note: what of it cannot be read, and what this is told from instead; empty = all is well.
     """
 
     state: RunState
@@ -61,6 +63,7 @@ class Condition:
     heartbeat: str = ""
     heartbeat_age: float | None = None
     recorded: bool = True
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class Facts:
         here: whether its processes are those of this machine.
         rebooted: whether this machine was restarted since the run was made.
         lost: whether its status is damaged or gone, and the one to judge only stands in for it.
+        told_end: how it ended by its events, where its status cannot be read; None = they tell of no end.
         supervisor: whether its supervisor lives.
         trainer: whether its trainer lives.
         heartbeat_age: seconds since its status was written; None if that cannot be told.
@@ -84,6 +88,7 @@ class Facts:
     here: bool = True
     rebooted: bool = False
     lost: bool = False
+    told_end: EndState | None = None
     supervisor: bool = False
     trainer: bool = False
     heartbeat_age: float | None = None
@@ -115,6 +120,8 @@ def judge(status: Status, record: RunRecord, facts: Facts) -> Condition:
     )
     if alive or status.is_final:
         return live
+    if facts.told_end is not None:
+        return _ended_by_its_events(live, facts, facts.told_end)
     cause = _cause_of_silence(status, record, facts)
     stopped = cause.kind == "aborted"
     return Condition(
@@ -158,7 +165,7 @@ def is_out_of_sight(condition: Condition) -> bool:
 
 def may_live(status: Status, facts: Facts) -> bool:
     """Whether somebody works on the run, or may."""
-    if status.is_final:
+    if status.is_final or (facts.told_end is not None and not facts.here):
         return False
     if not facts.here or facts.trainer or facts.supervisor:
         return True  # silence of another machine proves nothing
@@ -167,11 +174,27 @@ def may_live(status: Status, facts: Facts) -> bool:
     return nobody_yet and facts.heartbeat_age is not None and facts.heartbeat_age <= START_GRACE_S
 
 
+def _ended_by_its_events(live: Condition, facts: Facts, state: EndState) -> Condition:
+    """The end of a run whose status was lost after it had told its events that it is over."""
+    codes = {"finished": ExitCode.FINISHED, "stopped": ExitCode.STOPPED, "failed": ExitCode.INTERNAL}
+    cause = None
+    if state != "finished":
+        again = _again(facts)
+        tail = facts.tail if state == "failed" else ()
+        cause = Cause("stopped" if state == "stopped" else "internal", f"Its events say that it {state}.", again, tail)
+    note = "Its status.json is damaged or gone; how it ended is told by the last event in its metrics.jsonl."
+    return replace(live, state=state, exit_code=int(codes[state]), cause=cause, recorded=False, note=note)
+
+
+def _again(facts: Facts) -> str:
+    if not facts.name:
+        return ""
+    return way_on(facts.name, None if facts.checkpoint is None else visible(str(facts.checkpoint.path)))
+
+
 def _cause_of_silence(status: Status, record: RunRecord, facts: Facts) -> Cause:
     """Why a run may have ended whose processes are gone and left no word."""
-    again = ""
-    if facts.name:
-        again = way_on(facts.name, None if facts.checkpoint is None else visible(str(facts.checkpoint.path)))
+    again = _again(facts)
     at = f"after step {status.step:,}" if status.step else "before its first step"
     if facts.lost and not status.step:
         at = "at an unknown step"

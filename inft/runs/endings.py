@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from inft.errors import (
@@ -50,6 +50,13 @@ _CRASHES = {
 
 _MISSING_LIBRARY = re.compile(
     r"^(ImportError|ModuleNotFoundError)\b|cannot open shared object file|undefined symbol|No module named"
+)
+
+# What a run wrote at its end about how to go on, which names folders; what they hold may since be another run's.
+_WAY_ON = re.compile(
+    r"Its adapters are in .*, its checkpoint is in .*; `inft-tui resume [^`]*` goes on from there\."
+    r"|`inft-tui resume [^`]*` goes on from its last complete checkpoint, .*/checkpoint-\d+\."
+    r"|No checkpoint was complete yet, so it has to start again\."
 )
 
 # A traceback's last line stands at the margin, below its indented frames.
@@ -119,6 +126,17 @@ def way_on(run: str, checkpoint: str | None) -> str:
     if checkpoint is None:
         return "No checkpoint was complete yet, so it has to start again."
     return f"`inft-tui resume {run}` goes on from its last complete checkpoint, {checkpoint}."
+
+
+def told_anew(cause: Cause, run: str, checkpoint: str | None) -> Cause:
+    """`cause`, with how to go on as it is now: what was written at the run's end may name what is another run's by now.
+
+    Args:
+        cause: as it was written.
+        run: how a command names the run.
+        checkpoint: where its last complete checkpoint is now; None = there is none.
+    """
+    return replace(cause, fix=_WAY_ON.sub(lambda _: way_on(run, checkpoint), cause.fix))
 
 
 def signal_name(number: int) -> str:

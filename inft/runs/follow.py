@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import get_args
 
 from inft.runs.directory import RunDirectory
+from inft.runs.events import EndState
 from inft.runs.jsonl import JsonlReader, Line, Record
 
 POLL_S = 0.1
@@ -57,6 +59,16 @@ def last_events(run: RunDirectory) -> list[Record]:
         if len(events) < count or any(event.get("event") == "log" for event in events):
             break
     return events
+
+
+def told_end(events: Sequence[Record]) -> EndState | None:
+    """How the training ended that `events`, the last ones of a run, tell of; None if it goes on by them."""
+    for event in reversed(events):
+        if event.get("event") == "train_begin":
+            break
+        if event.get("event") == "train_end":
+            return next((state for state in get_args(EndState) if event.get("state") == state), None)
+    return None
 
 
 def _tail(run: RunDirectory, count: int) -> list[Record]:

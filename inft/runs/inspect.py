@@ -23,7 +23,7 @@ from inft.runs.console_log import last_lines
 from inft.runs.control import pending
 from inft.runs.directory import RunDirectory, RunRecord
 from inft.runs.find import reference
-from inft.runs.follow import last_events
+from inft.runs.follow import last_events, told_end
 from inft.runs.locks import Standing, standing
 from inft.runs.provenance import host_name
 from inft.runs.records import read_record, unreadable
@@ -33,6 +33,8 @@ from inft.runs.visible import visible
 
 SECOND_LOOK_S = 1.0
 """A trainer at work replaces a damaged status within this time, unless its steps take longer."""
+
+OUTDATED = "Its status.json cannot be read any more; this is what it said before."
 
 
 def inspect(run: RunDirectory) -> Condition:
@@ -80,7 +82,7 @@ class Inspector:
             self.record.boot_id == boot or (self.record.boot_id is None and self.record.host == host_name())
         )
         self._last: Status | None = None
-        self._lost = False
+        self._lost = self._has_read = self._outdated = False
         self._concluded: tuple[Status, Condition] | None = None
 
     @property
@@ -95,6 +97,10 @@ class Inspector:
             ConfigError: `status.json` is damaged, there was none before that could be trusted, and the run may live.
             DiskError: it cannot be read.
         """
+        found = self._look()
+        return replace(found, note=found.note or OUTDATED) if self._outdated else found
+
+    def _look(self) -> Condition:
         status = self._status()
         while True:
             if self._concluded is not None and self._concluded[0] == status:
@@ -133,8 +139,9 @@ class Inspector:
         path = self.run.status_json
         try:
             status = read_status(path)
+            self._outdated = status is None and self._has_read
             if status is not None:
-                self._last, self._lost = status, False
+                self._last, self._lost, self._has_read = status, False, True
             elif self._last is None or self._lost:
                 self._last = self._without_status(is_there=path.exists())
         except OSError as error:
@@ -186,6 +193,7 @@ class Inspector:
             lost=self._lost,
             heartbeat_age=self._age(status),
             asked=pending(self.run),
+            told_end=told_end(last_events(self.run)) if self._lost or self._outdated else None,
         )
         if lock is None:
             checkable = self.sees_processes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from inft.config import Config
@@ -14,6 +15,7 @@ from inft.runs.checkpoints import Checkpoint, newest, newest_sound, read_complet
 from inft.runs.directory import RunDirectory
 from inft.runs.lineage import ancestors
 from inft.runs.records import read_record
+from inft.runs.results import find_result, read_result
 
 
 def home_of(run: RunDirectory, config: Config) -> Path:
@@ -57,6 +59,35 @@ def last_checkpoint(run: RunDirectory) -> Checkpoint | None:
     return next(_starts(run), None)
 
 
+@dataclass(frozen=True)
+class Adapters:
+    """Where the adapters are that a run has saved at its end.
+
+    Attributes:
+        folder: where they were put.
+        path: where they are now; None = they are gone.
+        others: whose adapters lie in `folder` now, where they are not the run's own; None = it does not say.
+    """
+
+    folder: Path
+    path: Path | None
+    others: str | None = None
+
+
+def saved_adapters(run: RunDirectory) -> Adapters | None:
+    """Where the adapters of `run` are, or were; None where its configuration cannot be read."""
+    from inft.profiles import load_config  # as above
+
+    try:
+        config = load_config(run.config_toml)
+        folder = inside(home_of(run, config), config.best_model_dir, config.best_model_dir_key)
+    except InftError:
+        return None
+    path = find_result(folder, run.run_id)
+    result = read_result(folder) if path != folder else None
+    return Adapters(folder, path, None if result is None else result.run_id)
+
+
 def last_sound_checkpoint(run: RunDirectory) -> tuple[Checkpoint | None, list[InftError]]:
     """As `last_checkpoint`, but every byte of it was read and is as it was written; a gigabyte takes about a second.
 
@@ -85,12 +116,13 @@ def _folders(run: RunDirectory) -> Iterator[tuple[str, Path]]:
     """The ids of `run` and of those before it, each with the folder of its checkpoints as far as that is known."""
     from inft.profiles import load_config  # 50 ms that only a look for checkpoints needs
 
+    folder = None
     for run_id in ancestors(run):
         before = RunDirectory(run.path.with_name(run_id))
-        try:
-            yield run_id, checkpoint_folder(before, load_config(before.config_toml))
-        except InftError:
-            continue
+        with suppress(InftError):
+            folder = checkpoint_folder(before, load_config(before.config_toml))
+        if folder is not None:  # of a run that was deleted they lie where those of the run lie that continues it
+            yield run_id, folder
 
 
 def _starts(run: RunDirectory) -> Iterator[Checkpoint]:

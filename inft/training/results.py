@@ -6,7 +6,6 @@ import os
 import shutil
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -15,32 +14,7 @@ import msgspec
 from inft.errors import disk_error
 from inft.runs.files import replace_file, sync_file, sync_folder, unused
 from inft.runs.locks import INSIDE
-
-RESULT = "inft-run.json"
-"""The file that says which run the adapters are of."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """The content of `inft-run.json`.
-
-    Attributes:
-        run_id: the run.
-        step: optimiser steps that went into the adapters.
-        is_best: whether they are those of the best evaluation, and not of the run's last step.
-    """
-
-    run_id: str
-    step: int
-    is_best: bool = False
-
-
-def read_result(folder: Path) -> Result | None:
-    """Whose adapters lie in `folder`; None if it does not say."""
-    try:
-        return msgspec.json.decode((folder / RESULT).read_bytes(), type=Result)
-    except (OSError, ValueError):
-        return None
+from inft.runs.results import RESULT, Result, read_result
 
 
 def put_result(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import textwrap
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
@@ -17,12 +17,16 @@ from inft.machine.processes import ProcessId
 from inft.runs.checkpoints import Checkpoint
 from inft.runs.condition import Condition
 from inft.runs.directory import RunDirectory, RunRecord
-from inft.runs.find import find_run
+from inft.runs.endings import told_anew
+from inft.runs.find import find_run, reference
 from inft.runs.follow import last_events
 from inft.runs.inspect import Inspector
+from inft.runs.jsonl import Record
 from inft.runs.lineage import successor
+from inft.runs.narrate import number
 from inft.runs.redact import redact
-from inft.runs.saved import last_checkpoint
+from inft.runs.saved import Adapters, last_checkpoint, saved_adapters
+from inft.runs.soundness import BadLines, bad_lines_words
 from inft.runs.visible import visible
 from inft_tui.terminal import can_draw, end_line_of_ctrl_c, out, out_json, put, shown_path
 from inft_tui.words import Latest, coarse, latest, seconds_since, state_line
@@ -33,6 +37,10 @@ QUIET_S = 10.0
 """A heartbeat younger than this is not worth watching."""
 CONSOLE_LINES = 5
 """Of `console.log`, under a run that ended without a reason of its own."""
+
+TAIL_HEADING = "  The last lines of its console.log:"
+LOOK_UP_S = 10.0
+"""Between two looks for what a run has saved, which a later one may move."""
 
 _LABEL_COLUMNS = 12
 
@@ -46,6 +54,9 @@ class Picture:
         news: what its newest events tell.
         checkpoint: its newest complete one, or that of a run it continues; None if there is none.
         continued_by: the newest run that continues it; None if none does.
+        adapters: where those are that it has saved; None = it has saved none yet, or nobody knows where.
+        bad_lines: how many lines of its events could not be read.
+        has_saved: whether it has told of a checkpoint lately.
     """
 
     run: RunDirectory
@@ -54,6 +65,9 @@ class Picture:
     news: Latest
     checkpoint: Checkpoint | None
     continued_by: str | None
+    adapters: Adapters | None = None
+    bad_lines: int = 0
+    has_saved: bool = False
 
 
 def run(name: str, logs_dir: Path | None, *, watch: bool, as_json: bool) -> int:
@@ -97,9 +111,10 @@ def lines(picture: Picture, width: int | None, *, watching: bool = False) -> lis
         # A path is copied whole unless lines are counted to be drawn over.
         shown += _wrapped(label, visible(text), width, break_words=watching)
     cause = picture.condition.cause
-    if cause is not None and cause.tail:
-        shown += ["", "  The last lines of its console.log:"]
-        for line in cause.tail[-CONSOLE_LINES:]:
+    tail = [] if cause is None else [line for line in cause.tail if line.strip()]
+    if tail:
+        shown += ["", TAIL_HEADING]
+        for line in tail[-CONSOLE_LINES:]:
             text = visible(redact(line))
             shown.append(f"    {text}" if width is None else f"    {text}"[:width])
     return shown
@@ -110,13 +125,18 @@ class Looker:
 
     Args:
         inspector: of the run.
+        most_bytes: of its events that are looked through at a time for damaged lines; None = all of them.
     """
 
-    def __init__(self, inspector: Inspector) -> None:
+    def __init__(self, inspector: Inspector, *, most_bytes: int | None = None) -> None:
         self._inspector = inspector
+        self._most_bytes = most_bytes
         self._for: tuple[str, int] | None = None
+        self._looked_up_at = float("-inf")
         self._checkpoint: Checkpoint | None = None
         self._continued_by: str | None = None
+        self._adapters: Adapters | None = None
+        self._bad_lines = BadLines(inspector.run.metrics)
 
     def look(self) -> Picture:
         """The run as it is now.
@@ -125,12 +145,34 @@ class Looker:
             ConfigError, DiskError: as `Inspector.look`.
         """
         condition, run = self._inspector.look(), self._inspector.run
-        if self._for != (condition.state, condition.step):
-            self._for = (condition.state, condition.step)
+        events = last_events(run)
+        now = time.monotonic()
+        if self._for != (condition.state, condition.step) or now - self._looked_up_at >= LOOK_UP_S:
+            self._for, self._looked_up_at = (condition.state, condition.step), now
             self._checkpoint = last_checkpoint(run)
             self._continued_by = None if condition.alive else _successor(run)
-        news = latest(last_events(run))
-        return Picture(run, self._inspector.record, condition, news, self._checkpoint, self._continued_by)
+            self._adapters = None if condition.alive else _adapters(run, condition, events)
+        return Picture(
+            run,
+            self._inspector.record,
+            self._as_it_is_now(condition, events),
+            latest(events),
+            self._checkpoint,
+            self._continued_by,
+            self._adapters,
+            self._bad_lines.count(self._most_bytes),
+            any(event.get("event") == "checkpoint" for event in events),
+        )
+
+    def _as_it_is_now(self, condition: Condition, events: Sequence[Record]) -> Condition:
+        """With the step of its newest event, which is newer than its heartbeat, and the way on that there is now."""
+        steps = [int(number(event, "global_step") or 0) for event in events if event.get("event") == "log"]
+        step = max(condition.step, *steps[-1:]) if steps else condition.step
+        cause = condition.cause
+        if cause is not None and condition.recorded:
+            checkpoint = None if self._checkpoint is None else visible(str(self._checkpoint.path))
+            cause = told_anew(cause, reference(self._inspector.run), checkpoint)
+        return replace(condition, step=step, cause=cause)
 
 
 def _watch(look: Callable[[], Picture], *, as_json: bool) -> int:
@@ -210,14 +252,20 @@ def _rows(picture: Picture, *, watching: bool) -> list[tuple[str, str]]:
         age = condition.heartbeat_age
         if age is not None and (not watching or age >= QUIET_S):
             rows.append(("heartbeat", f"{coarse(age)} ago" if age >= 1 else "just now"))
-    if picture.checkpoint is not None and condition.state != "finished":
+    if picture.adapters is not None:
+        rows.append(("adapters", _adapters_words(picture.adapters)))
+    if picture.checkpoint is not None:
         rows.append(("checkpoint", _checkpoint_words(picture.checkpoint, picture.run)))
-    elif condition.state not in ("finished", "queued", "starting", "loading"):
-        rows.append(("checkpoint", "none yet" if condition.alive else "none"))
+    elif condition.state not in ("queued", "starting", "loading"):
+        rows.append(("checkpoint", "gone" if picture.has_saved else "none yet" if condition.alive else "none"))
     if record.resumed_from is not None:
-        rows.append(("continues", record.resumed_from))
+        rows.append(("goes on from", record.resumed_from))
     if picture.continued_by is not None:
-        rows.append(("continued by", picture.continued_by))
+        rows.append(("goes on in", picture.continued_by))
+    if condition.note:
+        rows.append(("damaged", condition.note))
+    if picture.bad_lines:
+        rows.append(("damaged", f"{bad_lines_words(picture.bad_lines)}."))
     age = seconds_since(record.created)
     if age is not None and not watching:
         what = f"{record.profile} ({record.family}, {record.mode})"
@@ -259,6 +307,22 @@ def _checkpoint_words(checkpoint: Checkpoint, run: RunDirectory) -> str:
     return f"step {checkpoint.step:,}{of}, {shown_path(checkpoint.path)}"
 
 
+def _adapters_words(adapters: Adapters) -> str:
+    if adapters.path is not None:
+        return shown_path(adapters.path)
+    whose = "" if adapters.others is None else f", which has those of {adapters.others} now"
+    return f"gone from {shown_path(adapters.folder)}{whose}"
+
+
+def _adapters(run: RunDirectory, condition: Condition, events: Sequence[Record]) -> Adapters | None:
+    """Where the adapters are; None where there is no sign that it has saved any."""
+    saved = saved_adapters(run)
+    told = any(event.get("event") == "train_end" and event.get("best_model_dir") for event in events)
+    if saved is None or (saved.path is None and condition.state != "finished" and not told):
+        return None
+    return saved
+
+
 def _successor(run: RunDirectory) -> str | None:
     try:
         later = successor(run)
@@ -289,6 +353,8 @@ def _json(picture: Picture) -> str:
         "host": record.host,
         "resumed_from": record.resumed_from,
         "continued_by": picture.continued_by,
+        "adapters": None if picture.adapters is None or picture.adapters.path is None else str(picture.adapters.path),
+        "unreadable_lines": picture.bad_lines,
         "status": _recorded(picture.run),
         "condition": {
             **msgspec.to_builtins(condition),

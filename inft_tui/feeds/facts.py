@@ -70,6 +70,7 @@ class RunFacts:
         lines: its newest events in words.
         samples: its newest captions, the newest last.
         problem: a sentence where something cannot be read; empty = all is well.
+        bad_lines: how many lines of its events could not be read; where it has no cause, `problem` says that too.
     """
 
     run_id: str
@@ -89,6 +90,7 @@ class RunFacts:
     lines: tuple[str, ...] = ()
     samples: tuple[Sample, ...] = ()
     problem: str = ""
+    bad_lines: int = 0
 
 
 class Events:

@@ -86,6 +86,7 @@ class Chain:
                 # All files begin anew, since what follows may belong behind other lines.
                 restarted = True
                 records.clear()
+                skipped = 0
                 self._open()
                 continue
             chunks += 1

@@ -11,8 +11,14 @@ from typing import Protocol
 from inft.errors import DiskError, InftError
 from inft.runs.condition import Condition
 from inft.runs.directory import RunDirectory
+from inft.runs.endings import told_anew
+from inft.runs.find import reference
 from inft.runs.inspect import Inspector
 from inft.runs.lineage import ancestors
+from inft.runs.saved import last_checkpoint
+from inft.runs.soundness import bad_lines_words
+from inft.runs.status import Cause
+from inft.runs.visible import visible
 from inft_tui.charts.series import Series
 from inft_tui.feeds.curves import Curves, Mark
 from inft_tui.feeds.facts import Events, RunFacts
@@ -104,12 +110,15 @@ class RunFeed:
         self._clock = clock
         self._inspector: Inspector | None = None
         self._coroner: Inspector | None = None
+        self._cause_told: Cause | None = None
+        self._cause = Cause("", "", "")
         self._inspected_at = -INSPECT_S
         self._fetched_sight = Sight()
         self._chain = Chain(self._files)
         # Above what a worker thread uses, below what the screen's does.
         self._curves, self._events = Curves(), Events()
         self._sight, self._problem = Sight(), ""
+        self._skipped = 0
         self._facts: RunFacts | None = None
 
     @property
@@ -132,8 +141,9 @@ class RunFeed:
         """All else; the same object as long as nothing of it has changed."""
         if self._facts is None:
             sight = self._sight
-            problem = sight.problem or self._problem
-            self._facts = self._events.facts(self.run.run_id, sight.state, sight.condition, sight.created, problem)
+            problem = sight.problem or self._problem or self._damage()
+            facts = self._events.facts(self.run.run_id, sight.state, sight.condition, sight.created, problem)
+            self._facts = replace(facts, bad_lines=self._skipped)
         return self._facts
 
     def fetch(self, budget_s: float) -> Slice:
@@ -150,7 +160,10 @@ class RunFeed:
         fetched = piece.fetched
         if fetched.restarted:
             self._curves, self._events = Curves(), Events()
-        if fetched.restarted or fetched.records or (piece.sight, fetched.problem) != (self._sight, self._problem):
+            self._skipped = 0
+        self._skipped += fetched.skipped
+        is_news = bool(fetched.restarted or fetched.records or fetched.skipped)
+        if is_news or (piece.sight, fetched.problem) != (self._sight, self._problem):
             self._sight, self._problem = piece.sight, fetched.problem
             self._facts = None
         changed = self._curves.take(fetched.records)
@@ -164,6 +177,13 @@ class RunFeed:
     def close(self) -> None:
         """Lets go of files."""
         self._chain.close()
+
+    def _damage(self) -> str:
+        """What is damaged and yet was shown as far as it goes; why a run has ended matters more than lost lines."""
+        condition = self._sight.condition
+        note, cause = ("", None) if condition is None else (condition.note, condition.cause)
+        lost = f"{bad_lines_words(self._skipped)}." if self._skipped and cause is None else ""
+        return f"{note} {lost}".strip()
 
     def _files(self) -> list[Path]:
         if not self._lineage:
@@ -189,12 +209,24 @@ class RunFeed:
 
     def _look(self, inspector: Inspector) -> Condition:
         condition = inspector.look()
-        if condition.alive or condition.recorded:
+        if condition.alive or condition.state == "finished":
             return condition
+        if condition.recorded and condition.cause is not None:
+            return replace(condition, cause=self._told_anew(condition.cause))
         # It died without a word: how to go on is worth a longer look, once.
         if self._coroner is None:
             self._coroner = Inspector(self.run, inspector.record)
         return self._coroner.look()
+
+    def _told_anew(self, cause: Cause) -> Cause:
+        """With the way on that there is now; looked for once, and not where nothing of it could have changed."""
+        if cause != self._cause_told:
+            checkpoint = last_checkpoint(self.run)
+            self._cause_told = cause
+            self._cause = told_anew(
+                cause, reference(self.run), None if checkpoint is None else visible(str(checkpoint.path))
+            )
+        return self._cause
 
 
 def read_on(feed: Feed, budget_s: float) -> Progress:

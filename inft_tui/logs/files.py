@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from inft.errors import InftError
 from inft.runs.directory import RunDirectory
+from inft.runs.inspect import Inspector
 from inft.runs.launch import supervisor_log
 from inft.runs.visible import visible
 from inft_tui.logs.shown import Rendering, as_is, in_words
@@ -52,6 +55,36 @@ def logs_of(path: Path) -> tuple[LogKind, ...]:
         if logs:
             return logs
     return (LogKind(visible(path.name), path),)
+
+
+def most_useful(path: Path, logs: Sequence[LogKind]) -> int:
+    """Which of its logs to open first: of a run its events in words, or where it failed what it printed.
+
+    Args:
+        path: the run's folder, or what else `logs_of` was asked about.
+        logs: what that said.
+    """
+    run = RunDirectory(path)
+    places = {kind.path: place for place, kind in enumerate(logs)}
+    console, metrics = places.get(run.console_log), places.get(run.metrics)
+    if console is None or metrics is None:
+        return 0
+    wanted = (console, metrics) if _failed(run) else (metrics, console)
+    return next((place for place in wanted if _has_content(logs[place].path)), console)
+
+
+def _failed(run: RunDirectory) -> bool:
+    try:
+        return Inspector(run, brief=True).look().state == "failed"
+    except InftError:
+        return False
+
+
+def _has_content(path: Path) -> bool:
+    try:
+        return os.stat(path).st_size > 0
+    except OSError:
+        return False
 
 
 def _newest_first(folder: Path) -> list[Path]:

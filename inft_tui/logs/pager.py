@@ -36,6 +36,7 @@ class Page:
         rows: the lines.
         size: bytes of the file.
         exists: whether the file is there; one that was removed can still be read.
+        has_folder: whether the folder is there that it is in.
         line_count: how many lines the file has; an estimate until `is_counted`.
         is_counted: see there.
         is_following: whether the window stays at the end.
@@ -50,6 +51,7 @@ class Page:
     rows: tuple[Row, ...] = ()
     size: int = 0
     exists: bool = True
+    has_folder: bool = True
     line_count: int = 0
     is_counted: bool = False
     is_following: bool = True
@@ -116,6 +118,7 @@ class Pager:
             rows=tuple(rows),
             size=log.size,
             exists=os.path.exists(self._path),
+            has_folder=os.path.exists(self._path.parent),
             line_count=log.line_count(),
             is_counted=log.is_indexed,
             is_following=self.is_following,

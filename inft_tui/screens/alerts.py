@@ -37,10 +37,10 @@ class AlertsScreen(ConsoleScreen):
         """The list."""
         return self._text
 
-    def about(self) -> Line:
-        """How to leave it."""
-        enter = "Enter opens the run, " if self.console_app.alarm.news else ""
-        return ((f"  {enter}Esc goes back", "bar-dim"),)
+    def keys_read(self) -> tuple[tuple[str, str], ...]:
+        """Any other key goes back too."""
+        there = (("Enter", "open the run"), ("Up Down", "select")) if self.console_app.alarm.news else ()
+        return (*there, ("Esc", "back"))
 
     def on_resize(self) -> None:
         """Wraps anew."""

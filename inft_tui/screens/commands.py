@@ -41,8 +41,12 @@ class CommandsScreen(ConsoleScreen):
         return self._text
 
     def about(self) -> Line:
-        """How to leave it."""
-        return (("  Enter does it, Esc goes back", "bar-dim"),)
+        """How to find one."""
+        return (("  type some letters of what to do", "bar-dim"),)
+
+    def keys_read(self) -> tuple[tuple[str, str], ...]:
+        """All other keys are text."""
+        return (("Enter", "do it"), ("Up Down", "select"), ("Esc", "back"))
 
     def on_resize(self) -> None:
         """Draws as much as there is room for."""
@@ -71,7 +75,9 @@ class CommandsScreen(ConsoleScreen):
         self._draw()
 
     def _found(self) -> list[Key]:
-        return found(self.console_app.keymap.at(self._over.place), self._typed.text)
+        rows = self.console_app.keymap.at(self._over.place)
+        valid = tuple(row for row in rows if row.where == "everywhere" or self._over.is_valid(row.id))
+        return found(valid, self._typed.text)
 
     def _draw(self) -> None:
         columns, rows = self._text.size
@@ -80,9 +86,11 @@ class CommandsScreen(ConsoleScreen):
         lines: list[Line] = [EMPTY, ((f"  : {self._typed.text}", "title"), (BLINK_FREE_CURSOR, "accent")), EMPTY]
         room = max(1, rows - len(lines))
         first = max(0, self._at - room + 1)
-        for number, row in enumerate(self._found()[first : first + room], first):
+        rows_found = self._found()
+        does = min(max((len(row.does) for row in rows_found), default=0), max(20, columns - 16))
+        for number, row in enumerate(rows_found[first : first + room], first):
             keys = ", ".join(shown_key(key) for key in row.keys)
-            line = fit((("  ", "text"), (pad(row.does, 48), "text"), (f"  {keys}", "dim")), columns, "text")
+            line = fit((("  ", "text"), (pad(row.does, does), "text"), (f"  {keys}", "dim")), columns, "text")
             lines.append(tuple((text, f"{role} selected") for text, role in line) if number == self._at else line)
         self._text.show(lines)
 

@@ -13,7 +13,7 @@ from textual.widget import Widget
 
 from inft_tui.display.line_edit import LineEdit
 from inft_tui.display.palette import Palette
-from inft_tui.display.spans import EMPTY, Line, Span, joined, width
+from inft_tui.display.spans import EMPTY, Line, Span, fit, joined, width
 from inft_tui.key_table import PLACE_NAMES, TABS, Key, Place
 from inft_tui.keys import shown_key
 from inft_tui.widgets.line_view import LineView
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 BLINK_FREE_CURSOR = "▏"
 TABS_FROM = 110
 """Columns from which on the bar names all screens."""
+
+_YES_OR_NO = (("y", "yes"), ("Esc", "no"))
+_TYPED = (("Enter", "done"), ("Esc", "leave it"))
 
 
 @dataclass
@@ -93,6 +96,18 @@ class ConsoleScreen(Screen[None]):
             Whether it is one of this screen's.
         """
         return False
+
+    def is_valid(self, name: str) -> bool:
+        """Whether a key of this screen means something now, as saving does only while a run goes on.
+
+        Args:
+            name: the key's id in the table. One that means nothing is not offered; pressed all the same, it says why.
+        """
+        return True
+
+    def keys_read(self) -> tuple[tuple[str, str], ...]:
+        """The keys that a screen reads by itself, each with a word for the footer; none where it goes by the table."""
+        return ()
 
     def compose(self) -> ComposeResult:
         """The bars and the body."""
@@ -214,12 +229,19 @@ class ConsoleScreen(Screen[None]):
         if prompt.expected == "":
             return (question, ("  y", "title"), (" yes   ", "dim"), ("any other key", "title"), (" no", "dim"))
         before, after = prompt.edit.text[: prompt.edit.cursor], prompt.edit.text[prompt.edit.cursor :]
-        hint = "   Enter when done, Esc to leave it" if not prompt.edit.text else ""
-        return (question, (f" {before}", "title"), (BLINK_FREE_CURSOR, "accent"), (after, "title"), (hint, "dim"))
+        return (question, (f" {before}", "title"), (BLINK_FREE_CURSOR, "accent"), (after, "title"))
+
+    def _is_offered(self, row: Key) -> bool:
+        return row.where == "everywhere" or self.is_valid(row.id)
 
     def _footer(self, columns: int) -> Line:
-        """The screen's own keys as far as there is room, and at the right edge those of every screen."""
-        rows = self.console_app.keymap.footer(self.place)
+        """What can be pressed: while a question is open, what answers it; else the screen's own keys that mean
+        something now, as far as there is room, and at the right edge those of every screen.
+        """
+        asked = self.keys_read() if self.prompt is None else _YES_OR_NO if self.prompt.expected == "" else _TYPED
+        if asked:
+            return fit(tuple(span for key, word in asked for span in _spans(key, word)), columns, "bar")
+        rows = [row for row in self.console_app.keymap.footer(self.place) if self._is_offered(row)]
         everywhere = [_key_spans(row) for row in rows if row.where == "everywhere"]
         while everywhere and sum(map(width, everywhere)) > columns:
             everywhere.pop()
@@ -233,4 +255,8 @@ class ConsoleScreen(Screen[None]):
 
 
 def _key_spans(row: Key) -> Line:
-    return ((f" {shown_key(row.keys[0])}", "key"), (f" {row.short} ", "bar-dim"))
+    return _spans(shown_key(row.keys[0]), row.short)
+
+
+def _spans(key: str, word: str) -> Line:
+    return ((f" {key}", "key"), (f" {word} ", "bar-dim"))

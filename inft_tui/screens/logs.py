@@ -16,7 +16,7 @@ from inft.runs.visible import visible
 from inft_tui.display.spans import Line
 from inft_tui.key_table import Place
 from inft_tui.log_lines import MARGIN, Look, heading, lines, nothing, number_columns
-from inft_tui.logs.files import LogKind, logs_of
+from inft_tui.logs.files import LogKind, logs_of, most_useful
 from inft_tui.logs.pager import Move, Page, Pager
 from inft_tui.logs.patterns import BadPattern, Matcher, matcher, spans
 from inft_tui.screens.console_screen import ConsoleScreen, Prompt
@@ -61,6 +61,7 @@ class LogsScreen(ConsoleScreen):
         self._was_asked = False
         self._ticks = self._quiet = 0
         self._look = Look()
+        self._typed, self._is_expression = "", False
 
     def body(self) -> Widget:
         """The heading and the lines."""
@@ -72,7 +73,7 @@ class LogsScreen(ConsoleScreen):
 
     def on_mount(self) -> None:
         """The first look."""
-        self.console_app.worker.ask(lambda: logs_of(self._path), self._listed)
+        self.console_app.worker.ask(self._find, self._listed)
 
     def on_unmount(self) -> None:
         """Lets go of the files, once nobody reads them."""
@@ -139,6 +140,16 @@ class LogsScreen(ConsoleScreen):
                 return False
         return True
 
+    def is_valid(self, name: str) -> bool:
+        """Other files where there are any; errors and a filter where there are lines."""
+        match name:
+            case "logs.next-file" | "logs.previous-file":
+                return len(self._kinds) > 1
+            case "logs.filter" | "logs.expression" | "logs.next-error" | "logs.previous-error":
+                return bool(self._look.typed) or self._page is None or self._page.size > 0
+            case _:
+                return True
+
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """The wheel."""
         event.stop()
@@ -160,15 +171,20 @@ class LogsScreen(ConsoleScreen):
         shown = lines(page, look, columns, rows - 1) or nothing(page, look, kind.name, kind.writer)
         self._text.show([heading([kind.name for kind in self._kinds], self._at, page, look, columns), *shown])
 
-    def _listed(self, kinds: tuple[LogKind, ...]) -> None:
-        self._kinds = kinds
+    def _find(self) -> tuple[tuple[LogKind, ...], int]:
+        kinds = logs_of(self._path)
+        return kinds, most_useful(self._path, kinds)
+
+    def _listed(self, found: tuple[tuple[LogKind, ...], int]) -> None:
+        self._kinds, self._at = found
         self._move()
+        self.draw_bars()
 
     def _open(self, at: int) -> None:
-        """Another file; where a person was in each is kept."""
+        """Another file, with the same filter; where a person was in each is kept."""
         if len(self._kinds) > 1:
             self._at = at % len(self._kinds)
-            self._narrow("", regex=False)
+            self._narrow(self._typed, regex=self._is_expression)
 
     def _ask_for(self, question: str, *, regex: bool) -> None:
         def changed(typed: str) -> None:
@@ -189,6 +205,7 @@ class LogsScreen(ConsoleScreen):
             except BadPattern as problem:
                 self._show(replace(self._look, problem=visible(str(problem))))
                 return
+        self._typed, self._is_expression = typed, regex
         self._look = replace(self._look, typed=visible(typed), found=found, problem="", left=0)
         self._move(lambda pager: pager.narrow(wanted))
 

@@ -8,11 +8,14 @@ from inft.errors import InftError
 from inft.runs.condition import Condition
 from inft.runs.directory import RunDirectory
 from inft.runs.inspect import Inspector
-from inft_tui.commands.status import Looker, Picture, lines
+from inft_tui.commands.status import TAIL_HEADING, Looker, Picture, lines
 from inft_tui.display.spans import EMPTY, Line
 
 _LABEL_COLUMNS = 16
 """Of `status`: two blanks, the label, two blanks."""
+
+AT_A_TIME_BYTES = 1 << 20
+"""Of a run's events that are looked through for damage at one look: 5 ms."""
 
 
 class RunWords:
@@ -31,20 +34,28 @@ class RunWords:
         """Looks at the run; takes milliseconds, so a thread does it."""
         try:
             if self._looker is None:
-                self._looker = Looker(Inspector(self.run))
+                self._looker = Looker(Inspector(self.run), most_bytes=AT_A_TIME_BYTES)
             picture = self._looker.look()
             self._picture = replace(picture, condition=in_minutes(picture.condition))
         except InftError as problem:
             self._picture = problem
 
-    def lines(self, columns: int) -> list[Line]:
-        """The words, wrapped; nothing before the first look."""
+    def lines(self, columns: int, rows: int | None = None) -> list[Line]:
+        """The words, wrapped; nothing before the first look.
+
+        Args:
+            columns: where to wrap.
+            rows: how many lines there is room for; None = for all. No heading stands without a line below it.
+        """
         picture = self._picture
         if picture is None:
             return []
         if isinstance(picture, InftError):
             return [((f"  {picture.message}", "bad"),), ((f"  {picture.fix}", "text"),)]
-        return [_styled(line) for line in lines(picture, columns, watching=True)[1:]]
+        said = lines(picture, columns, watching=True)[1:][:rows]
+        while said and said[-1] in ("", TAIL_HEADING):
+            del said[-1]
+        return [_styled(line) for line in said]
 
 
 def in_minutes(condition: Condition) -> Condition:

@@ -226,8 +226,7 @@ class RunsScreen(ConsoleScreen):
         details = self._details
         name = "" if details is None else f" {visible(details.run.run_id)} "
         rule = "─" * max(0, columns - 3 - len(name))
-        words = [] if details is None else details.lines(columns)
-        words = words[: DETAILS_ROWS - 2]
+        words = [] if details is None else details.lines(columns, DETAILS_ROWS - 2)
         head: Line = (("───", "faint"), (name, "title"), (rule, "faint"))
         return [head, *words, *[EMPTY] * (DETAILS_ROWS - 1 - len(words))]
 

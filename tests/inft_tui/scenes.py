@@ -75,8 +75,8 @@ SCENES = (
 
 DETAILS = (
     Scene("alert", prepare=something_happened, shows="failed after step 87"),
-    Scene("help", ("question_mark",), "any key goes back"),
+    Scene("help", ("question_mark",), "Go to the newest run"),
     Scene("commands", ("colon",), "Go to the newest run"),
     Scene("logs-filter", ("5", "slash", *"warning"), "with “warning”"),
-    Scene("logs-events", ("5", "tab"), "step 812"),
+    Scene("logs-events", ("5",), "step 812"),
 )

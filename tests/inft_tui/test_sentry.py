@@ -141,10 +141,11 @@ def news(kind: str, level: str, message: str) -> News:
     return News(BEGAN, RunDirectory(Path("small")), Alert(kind, level, message, "Do this."))  # type: ignore[arg-type]
 
 
-HOT, WORSE, END = (
+HOT, WORSE, END, DONE = (
     news("hot", "warning", "It is hot."),
     news("divergence", "warning", "The loss jumped."),
     news("failed", "error", "small failed."),
+    news("stopped", "info", "small stopped."),
 )
 
 
@@ -158,6 +159,7 @@ def plain(line: Line) -> str:
         ([HOT], " ▲ It is hot.  small  Do this."),
         ([WORSE, HOT], " ▲ The loss jumped.  and 1 more (!)  small  Do this."),
         ([HOT, END, WORSE], " ✗ small failed.  and 2 more (!)  Do this."),
+        ([DONE, WORSE], " ● small stopped.  and 1 more (!)  Do this."),
     ],
 )
 def test_the_most_urgent_is_said(unread: list[News], says: str) -> None:

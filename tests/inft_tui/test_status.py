@@ -133,9 +133,9 @@ class TestWritten:
         save_checkpoint(first, 40)
         for run in (first, second):
             write_status(run, working(dead_process()))
-        assert rows(inft_tui("status", first.run_id).stdout)["continued by"] == second.run_id
+        assert rows(inft_tui("status", first.run_id).stdout)["goes on in"] == second.run_id
         shown = rows(inft_tui("status", second.run_id).stdout)
-        assert shown["continues"] == first.run_id
+        assert shown["goes on from"] == first.run_id
         assert shown["checkpoint"].startswith(f"step 40 of {first.run_id}, ")
 
     def test_another_machine(self, run: RunDirectory) -> None:

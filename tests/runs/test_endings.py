@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from inft.runs.endings import Evidence, cause_of_end, way_on
+from inft.runs.endings import Evidence, cause_of_end, told_anew, way_on
 from inft.runs.escalation import Patience
+from inft.runs.status import Cause
 
 RUN = "small-20250301-120000"
 CHECKPOINT = "/project/outputs/checkpoint-40"
@@ -165,3 +166,18 @@ def test_the_way_on() -> None:
         way_on("a", "/b/checkpoint-5")
         == "`inft-tui resume a` goes on from its last complete checkpoint, /b/checkpoint-5."
     )
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Its adapters are in /p/best, its checkpoint is in /p/x.y/checkpoints; `inft-tui resume a` goes on from there.",
+        way_on("a", "/p/x.y/checkpoint-46"),
+        way_on("a", None),
+    ],
+)
+def test_how_to_go_on_is_told_anew(written: str) -> None:
+    cause = Cause("stopped", "Stopped.", f"Lower it. {written} And look.")
+    for checkpoint in (CHECKPOINT, None):
+        assert told_anew(cause, RUN, checkpoint).fix == f"Lower it. {way_on(RUN, checkpoint)} And look."
+    assert told_anew(Cause("data", "x", "Choose another split."), RUN, None).fix == "Choose another split."

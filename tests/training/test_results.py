@@ -14,7 +14,8 @@ import pytest
 
 from inft.errors import DiskError
 from inft.runs.locks import INSIDE
-from inft.training.results import Result, put_result, read_result, sweep_results
+from inft.runs.results import Result, read_result
+from inft.training.results import put_result, sweep_results
 
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 

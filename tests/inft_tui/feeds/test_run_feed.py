@@ -13,7 +13,7 @@ from inft.machine.processes import this_process
 from inft.runs import events
 from inft.runs.directory import Origin, RunDirectory
 from inft.runs.jsonl import Record
-from inft.runs.status import Pids, Status
+from inft.runs.status import Cause, Pids, Status
 from inft_tui.feeds.facts import AlertLine, Sample
 from inft_tui.feeds.fetching import Progress
 from inft_tui.feeds.run_feed import RunFeed
@@ -60,6 +60,50 @@ def begin(step: int = 0, max_steps: int = 120, **extra: object) -> Record:
 def losses(feed: RunFeed) -> dict[float, float]:
     series = feed.series["loss"]
     return dict(zip(series.x, series.y, strict=True))
+
+
+class TestDamage:
+    def test_lines_that_cannot_be_read_are_counted_and_said(self, run: RunDirectory) -> None:
+        write_status(run, alive())
+        write_events(run, log(1))
+        with run.metrics.open("ab") as file:
+            file.write(b"rubbish\n" * 3)
+        feed = RunFeed(run)
+        read_all(feed)
+        assert (feed.facts.bad_lines, feed.facts.problem) == (3, "3 lines of metrics.jsonl could not be read.")
+        with run.metrics.open("ab") as file:
+            file.write(b"{\n")
+        read_all(feed)
+        assert feed.facts.problem == "4 lines of metrics.jsonl could not be read."
+
+    def test_why_it_ended_goes_before_lost_lines(self, run: RunDirectory) -> None:
+        saved = save_checkpoint(run, 40)
+        fix = "`inft-tui resume x` goes on from its last complete checkpoint, /p/checkpoint-40."
+        write_status(run, Status("stopped", step=40, exit_code=130, cause=Cause("stopped", "Stopped.", fix)))
+        run.metrics.write_bytes(b"rubbish\n")
+        feed = RunFeed(run)
+        read_all(feed)
+        assert (feed.facts.bad_lines, feed.facts.problem) == (1, "")
+        assert feed.facts.cause is not None
+        assert str(saved.path) in feed.facts.cause.fix, "where its checkpoint is now"
+
+    def test_a_status_that_is_damaged_while_it_is_shown(self, run: RunDirectory) -> None:
+        write_status(run, Status("training", Pids(dead_process()), step=40, max_steps=120))
+        run.status_json.write_bytes(b"{")
+        write_events(run, events.train_end(state="finished", global_step=120))
+        clock = Clock()
+        feed = RunFeed(run, clock=clock)
+        read_all(feed)
+        assert (feed.facts.state, feed.facts.cause) == ("finished", None)
+        assert "status.json is damaged or gone" in feed.facts.problem
+        write_status(run, alive())
+        clock.now += 2
+        read_all(feed)
+        assert (feed.facts.state, feed.facts.problem) == ("training", "")
+        run.status_json.write_bytes(b"{")
+        clock.now += 2
+        read_all(feed)
+        assert "cannot be read any more" in feed.facts.problem
 
 
 class TestFacts:

@@ -14,7 +14,16 @@ from inft.runs.results import RESULT, Result
 from inft.runs.status import Cause, Status
 from inft_tui.screens.run_words import RunWords
 from tests.runs.conftest import config, project
-from tests.runs.pretend import dead_process, new_run, save_checkpoint, start_sleeper, working, write_events, write_status
+from tests.runs.pretend import (
+    dead_process,
+    move_to_another_machine,
+    new_run,
+    save_checkpoint,
+    start_sleeper,
+    working,
+    write_events,
+    write_status,
+)
 
 __all__ = ["config", "project"]
 
@@ -64,6 +73,9 @@ def test_where_its_adapters_are_now_and_never_another_run_s(config: Config) -> N
     assert said(run)["adapters"] == f"{own}-earlier-20250301-130000"
     (project_root() / f"{config.best_model_dir}-earlier-20250301-130000" / RESULT).unlink()
     assert said(run)["adapters"] == f"gone from {own}, which has those of {other.run_id} now"
+    assert said(run)["checkpoint"] == "none"
+    write_events(run, events.checkpoint(step=40, path="/x/checkpoint-40"))
+    assert said(run)["checkpoint"] == "gone"
     write_status(other, Status("failed", step=0, exit_code=6, cause=Cause("data", "No row.", "")))
     assert said(other)["adapters"] == own
 
@@ -84,8 +96,11 @@ def test_how_a_stopped_run_goes_on_is_what_it_has_now(config: Config) -> None:
     assert shown["checkpoint"] == f"step 46 of {first.run_id}, {moved}"
 
 
-def test_damage_is_said_and_the_end_told_by_the_events(config: Config) -> None:
+@pytest.mark.parametrize("host", ["", "node7"])
+def test_damage_is_said_and_the_end_told_by_the_events(config: Config, host: str) -> None:
     run = new_run(config, "2025-03-01 12:00:00")
+    if host:
+        move_to_another_machine(run, host)
     write_events(run, events.log(global_step=180, loss=2.0))
     with run.metrics.open("ab") as file:
         file.write(b"rubbish\n" * 3)
