@@ -66,10 +66,12 @@ class Sentry:
         self._knows_all = False
         self._posts: dict[Path, _Post] = {}
         self._over: set[Path] = set()
-        self._said: dict[tuple[str, str, bool], tuple[float, Path]] = {}
+        self._said: dict[tuple[str, str, Path | None], tuple[float, Path]] = {}
 
     def look(self, snapshot: Snapshot) -> list[News]:
         """What is new, the newest last."""
+        if snapshot.problem is not None:
+            return []  # of the runs that are not listed nothing is known
         news: list[News] = []
         paths = set()
         for seen in snapshot.runs:
@@ -91,7 +93,6 @@ class Sentry:
                 self._posts.pop(path).close()
         for path in [path for path in self._posts if path not in paths]:
             self._posts.pop(path).close()
-        self._over &= paths
         self._knows_all |= snapshot.done
         return news
 
@@ -114,7 +115,7 @@ class Sentry:
         """Whether another run has told the same of the same card or disk just now."""
         if not alert.subject:
             return False
-        key = (alert.kind, alert.subject, condition.elsewhere)
+        key = (alert.kind, alert.subject, path if condition.elsewhere else None)  # two machines each have a GPU 0
         at, by = self._said.get(key, (-math.inf, path))
         if by != path and self._clock() - at < SAME_S:
             return True

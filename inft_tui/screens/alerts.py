@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
@@ -15,6 +16,7 @@ from inft_tui.widgets.line_view import LineView
 
 if TYPE_CHECKING:
     from inft_tui.app import ConsoleApp
+    from inft_tui.sentry import News
 
 
 class AlertsScreen(ConsoleScreen):
@@ -30,7 +32,7 @@ class AlertsScreen(ConsoleScreen):
     def __init__(self, console: ConsoleApp) -> None:
         super().__init__(console)
         self._text = LineView(console.palette)
-        self._at = 0
+        self._selected: News | None = None
         self._first = 0
 
     def body(self) -> Widget:
@@ -56,17 +58,25 @@ class AlertsScreen(ConsoleScreen):
         """Up and down select, Enter opens, any other key goes back."""
         event.stop()
         event.prevent_default()
-        count = len(self.console_app.alarm.news)
         self.console_app.forget_notice()
-        if event.key in ("up", "down", "k", "j"):
-            self._at = max(0, min(self._at + (1 if event.key in ("down", "j") else -1), count - 1))
+        news = self._newest_first()
+        if event.key in ("up", "down", "k", "j") and news:
+            at = self._position(news) + (1 if event.key in ("down", "j") else -1)
+            self._selected = news[max(0, min(at, len(news) - 1))]
             self._draw()
-        elif event.key == "enter" and count:
-            run = self.console_app.alarm.news[count - 1 - self._at].run
+        elif event.key == "enter" and news:
+            run = news[self._position(news)].run
             self.console_app.back()
             self.console_app.open_run(run.path)
         else:
             self.console_app.back()
+
+    def _newest_first(self) -> list[News]:
+        return [*reversed(self.console_app.alarm.news)]
+
+    def _position(self, news: Sequence[News]) -> int:
+        """Where the selected one is, whatever has come since; the newest where it is gone."""
+        return next((at for at, item in enumerate(news) if item is self._selected), 0)
 
     def _draw(self) -> None:
         columns, rows = self._text.size
@@ -76,11 +86,14 @@ class AlertsScreen(ConsoleScreen):
         if not news:
             self._text.show(nothing(self.console_app.alarm.opened))
             return
+        newest = self._newest_first()
+        selected = self._position(newest)
+        self._selected = newest[selected]
         lines: list[Line] = []
         top = bottom = 0
         for number, entry in enumerate(entries(tuple(news), columns, utc_now())):
             lines.append(EMPTY)
-            if number == self._at:
+            if number == selected:
                 top, bottom = len(lines) - 1, len(lines) + len(entry)
                 entry = [filled(line, columns) for line in entry]
             lines += entry

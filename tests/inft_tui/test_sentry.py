@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import asyncio
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from inft.config import Config
+from inft.errors import DiskError
 from inft.runs.condition import Condition
 from inft.runs.directory import RunDirectory
 from inft.runs.status import Cause
@@ -18,7 +22,8 @@ from inft_tui.listing import Seen, Snapshot
 from inft_tui.sentry import News, Sentry, most_urgent
 from inft_tui.words import Latest
 from inft_tui.worker import Worker
-from tests.runs.pretend import write_events
+from tests.inft_tui.pictures import Scene, capabilities, scene_of, settled
+from tests.runs.pretend import new_run, write_events
 
 BEGAN = datetime(2025, 3, 1, 12, tzinfo=UTC)
 LIVE = Condition("training", alive=True, supervised=True, step=40, max_steps=120)
@@ -87,6 +92,27 @@ class TestSentry:
         sentry.look(seen(run))
         assert messages(sentry.look(seen(run, FAILED))) == ["small failed after step 44 of 120, loss 2: Why."]
         assert sentry.look(seen(run, FAILED)) == []
+
+    def test_a_folder_that_cannot_be_read_for_once_repeats_nothing(self, run: RunDirectory) -> None:
+        sentry = a_sentry()
+        sentry.look(snapshot())
+        assert len(sentry.look(seen(run, FAILED, age_s=-5))) == 1
+        assert sentry.look(Snapshot((), done=True, problem=DiskError("Could not read logs.", "Look."))) == []
+        assert sentry.look(snapshot()) == []
+        assert sentry.look(seen(run, FAILED, age_s=-5)) == []
+
+    def test_two_machines_have_a_gpu_0_each(self, tmp_path: Path) -> None:
+        runs = [a_run(tmp_path, name) for name in ("a", "b")]
+        sentry = a_sentry()
+        there = replace(LIVE, elsewhere=True)
+        both = snapshot(*(seen(run, there).runs[0] for run in runs))
+        sentry.look(both)
+        for run in runs:
+            write_hardware(run, temperature_c=60)
+        sentry.look(both)
+        for run in runs:
+            write_hardware(run, temperature_c=90)
+        assert messages(sentry.look(both)) == ["GPU 0 is at 90 °C."] * 2
 
     def test_runs_that_had_ended_before_are_no_news(self, run: RunDirectory) -> None:
         sentry = a_sentry()
@@ -201,3 +227,19 @@ def test_a_key_that_is_pressed_as_it_comes_is_no_sign_that_it_was_read(monkeypat
     assert (alarm.notice("!"), plain(alarm.mark("!"))) == ((), " ! 1 ")
     alarm.read()
     assert alarm.mark("!") == ()
+
+
+def test_enter_opens_the_one_that_was_selected_whatever_has_come_since(config: Config, project: Path) -> None:
+    runs = [new_run(config, f"2025-03-0{day} 12:00:00") for day in (2, 3)]
+    first, second = (News(BEGAN, run, Alert("hot", "warning", f"Hot in {run.run_id}.")) for run in runs)
+
+    async def check() -> None:
+        scene = Scene("x", ("exclamation_mark",), "Hot in", lambda app: app.alarm.hear([first]))
+        async with scene_of(scene, project / "logs", capabilities(), (120, 30)) as (app, pilot):
+            app.alarm.hear([second])
+            await settled(app, second.alert.message)
+            await pilot.press("enter")
+            await settled(app, runs[0].run_id)
+            assert app.subjects.chosen == runs[0].path
+
+    asyncio.run(check())
