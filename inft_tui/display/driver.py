@@ -29,6 +29,7 @@ from textual.message import Message
 from inft_tui.display.capabilities import Capabilities
 from inft_tui.display.outbox import Outbox
 from inft_tui.display.plain_text import to_ascii
+from inft_tui.display.thrift import thrifty
 
 ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[?2004h"
 """The alternate screen, no cursor, no line wrap, pasted text marked as such."""
@@ -36,7 +37,12 @@ LEAVE = "\x1b[?2026l\x1b[0m\x1b[?2004l\x1b[?7h\x1b[?1049l\x1b[?25h"
 MOUSE = "\x1b[?1000h\x1b[?1006h"
 """Clicks and the wheel; movements would be a stream of bytes that nothing here has a use for."""
 NO_MOUSE = "\x1b[?1006l\x1b[?1000l"
+CSI, MODE = "\x1b[", "\x1b[?"
+"""A drawing begins with the first and not with the second: it moves the cursor to where it is."""
 ASK_SYNCHRONISED = "\x1b[?2026$p"
+
+THIN_BAR = "▏", "│"
+"""Where one types, and what is drawn for it where the font has no eighths of a block."""
 
 ESCAPE_S = 0.12
 """After this long an escape is a key of its own, and no longer the beginning of another one's sequence."""
@@ -85,6 +91,7 @@ class TerminalDriver(Driver):
         self._on_screen = False
         self._waits_for_room = False
         self._owes_drawing = False
+        self._catches_up = False
         self._resize: asyncio.TimerHandle | None = None
         self._escape: asyncio.TimerHandle | None = None
         self._signals: list[signal.Signals] = []
@@ -101,10 +108,11 @@ class TerminalDriver(Driver):
     @property
     def is_behind(self) -> bool:
         """Whether the terminal has not caught up with what was drawn; then whoever asks owes it a drawing."""
-        if not self._outbox.is_behind:
-            return False
-        self._owes_drawing = True
-        return True
+        if self._outbox.is_behind and not self._owes_drawing:
+            self._owes_drawing = True
+            # A link that is slow for long gets every other drawing whole, instead of one beginning after another.
+            self._outbox.drop_drawings(also_begun=not self._catches_up)
+        return self._owes_drawing
 
     def send_message(self, message: Message) -> None:
         """Hands a message to the app; unlike Textual's own drivers, from the event loop itself."""
@@ -114,8 +122,13 @@ class TerminalDriver(Driver):
         """Sends `data` as soon as the terminal takes it."""
         if self._outbox.lost:
             return
-        text = data if self._owner.capabilities.unicode else to_ascii(data)
-        self._outbox.put(text.encode("utf-8", "replace"))
+        is_drawing = data.startswith(CSI) and not data.startswith(MODE)
+        text = thrifty(data) if is_drawing else data
+        if not self._owner.capabilities.unicode:
+            text = to_ascii(text)
+        elif self._owner.capabilities.glyphs == "block":
+            text = text.replace(*THIN_BAR)
+        self._outbox.put(text.encode("utf-8", "replace"), is_drawing=is_drawing)
         self._look_after_outbox()
 
     def start_application_mode(self) -> None:
@@ -164,6 +177,7 @@ class TerminalDriver(Driver):
             self._settings = None  # it is gone already, and the next look for keys will say so
         self._parser = XTermParser()
         self._on_screen = True
+        self._owes_drawing = self._catches_up = False
         self.write(ENTER + (MOUSE if self._mouse else ""))
         if self._owner.capabilities.synchronises:
             self.write(ASK_SYNCHRONISED)
@@ -221,8 +235,8 @@ class TerminalDriver(Driver):
             return
         self._stop_waiting_for_room()
         self._look_after_outbox()
-        if self._owes_drawing:
-            self._owes_drawing = False
+        self._catches_up, self._owes_drawing = self._owes_drawing, False
+        if self._catches_up:
             self._owner.repaint()
 
     def _stop_waiting_for_room(self) -> None:

@@ -10,7 +10,7 @@ from inft_tui.screens.runs import RunsScreen
 from inft_tui.app import ConsoleApp
 from inft_tui.cli import main
 
-def break_down(self, name):
+def break_down(*_):
     {act}
 
 {where}

@@ -96,11 +96,14 @@ class Terminal:
         """The terminal's line discipline, as `stty` shows it."""
         return termios.tcgetattr(self._slave)
 
-    def read(self, seconds: float) -> int:
-        """Reads for that long and gives how many bytes came."""
+    def read(self, seconds: float, *, at_most: int = 1 << 30) -> int:
+        """Reads for that long, as a slow link does no more than `at_most` bytes, and gives how many came."""
         before, end = self.received, time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            if not self._read_once(left) and self.process.poll() is not None:
+            room = at_most - (self.received - before)
+            if room <= 0:
+                time.sleep(left)
+            elif not self._read_once(left, room) and self.process.poll() is not None:
                 break
         return self.received - before
 
@@ -175,12 +178,12 @@ class Terminal:
             "SC_PAGESIZE"
         )
 
-    def _read_once(self, seconds: float) -> bool:
+    def _read_once(self, seconds: float, at_most: int = 1 << 16) -> bool:
         ready, _, _ = select.select([self._master], [], [], max(0.0, seconds))
         if not ready:
             return False
         try:
-            data = os.read(self._master, 1 << 16)
+            data = os.read(self._master, min(at_most, 1 << 16))
         except (BlockingIOError, OSError):
             return False
         self.chunks.append((time.monotonic(), data))

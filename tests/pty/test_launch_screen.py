@@ -102,7 +102,7 @@ def test_what_keeps_it_from_starting_is_asked_about_or_said(project: Path, env: 
         terminal.wait_for("hub model: The model CohereLabs/aya-vision-8b")
         terminal.wait_gone("checking")
         terminal.press("s")
-        terminal.wait_for("Start aya_basic anyway?")
+        terminal.wait_for("Start aya_basic with --force?")
         terminal.press("n/load_in\r\r/dequant\r\r")
         terminal.wait_for("Cannot be started")
         terminal.press("s")
@@ -114,7 +114,7 @@ def test_the_command_can_be_pasted(project: Path, env: dict[str, str | None]) ->
     with Terminal(columns=80, rows=24, env=env) as terminal:
         terminal.wait_for("--profile demo_aya")
         terminal.press("/data.lang\r\r\x15en, fr\r/revision\r\r\x15it's\r/peak\r\r\x151e-3\rc")
-        terminal.wait_for("clipboard")
+        terminal.wait_for("Handed to the terminal")
         encoded = re.findall("\x1b]52;c;([^\x07]+)\x07", terminal.output)
         shown = [line.strip() for line in terminal.screen.lines[-7:-2]]
     command = base64.b64decode(encoded[-1]).decode("utf-8")
@@ -185,7 +185,7 @@ def test_saved_under_a_new_name(project: Path, env: dict[str, str | None]) -> No
         terminal.wait_for("--profile demo_aya")
         terminal.press("\x1b[B/peak\r\r\x152e-4\rwsmall\r")
         terminal.wait_for('There is a profile "small" already.')
-        terminal.press("w\x1b[200~mine\x1b[201~\r")
+        terminal.press("\x15\x1b[200~mine\x1b[201~\r")
         terminal.wait_for("Saved as mine")
         terminal.wait_for("--profile mine")
         assert "--set" not in terminal.screen.lines[-3]

@@ -13,6 +13,7 @@ from inft.runs.directory import RunDirectory
 from inft.runs.inspect import inspect
 from tests.pty.programs import breaking
 from tests.pty.terminal import Terminal
+from tests.pty.tour import QUIET, go_to, something_to_see
 
 GONE_S = 1.0
 
@@ -30,10 +31,19 @@ def restored(terminal: Terminal) -> bool:
     return terminal.screen.restored and terminal.settings == terminal.settings_before
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_a_signal(number: signal.Signals, live_run: RunDirectory) -> None:
-    with Terminal() as terminal:
-        terminal.wait_for(live_run.run_id)
+@pytest.mark.parametrize(
+    ("number", "screen"),
+    [
+        (signal.SIGTERM, "launch"),
+        (signal.SIGTERM, "system"),
+        (signal.SIGHUP, "chart"),
+        (signal.SIGINT, "alerts"),
+    ],
+)
+def test_a_signal(number: signal.Signals, screen: str, live_run: RunDirectory, old_run: RunDirectory) -> None:
+    something_to_see(live_run)
+    with Terminal(env=QUIET) as terminal:
+        go_to(terminal, screen)
         assert not terminal.screen.restored
         assert gone_within(terminal, terminal.signal(number)) == 128 + number
         assert restored(terminal)
@@ -43,12 +53,19 @@ def test_a_signal(number: signal.Signals, live_run: RunDirectory) -> None:
     assert not live_run.control.exists()
 
 
-@pytest.mark.parametrize("ignored", [(), (signal.SIGHUP,)])
-def test_a_closed_terminal(ignored: tuple[signal.Signals, ...], live_run: RunDirectory) -> None:
-    with Terminal(ignore=ignored) as terminal:
-        terminal.wait_for(live_run.run_id)
+@pytest.mark.parametrize(
+    ("ignored", "screen"),
+    [((), "monitor"), ((signal.SIGHUP,), "logs"), ((), "compare")],
+)
+def test_a_closed_terminal(
+    ignored: tuple[signal.Signals, ...], screen: str, live_run: RunDirectory, old_run: RunDirectory
+) -> None:
+    something_to_see(live_run)
+    with Terminal(ignore=ignored, env=QUIET) as terminal:
+        go_to(terminal, screen)
         assert gone_within(terminal, terminal.hang_up()) == 128 + signal.SIGHUP
     assert inspect(live_run).alive
+    assert not live_run.control.exists()
 
 
 def test_an_ignored_hang_up_that_leaves_the_terminal_is_none(old_run: RunDirectory) -> None:
@@ -78,27 +95,29 @@ def test_where_nothing_goes_on_nothing_is_said(old_run: RunDirectory) -> None:
 
 
 @pytest.mark.parametrize(
-    ("act", "where"),
+    ("screen", "where"),
     [
-        ("raise ZeroDivisionError('in a screen')", "RunsScreen.act = break_down"),
-        ("raise ZeroDivisionError('in a screen')", "RunsScreen.draw = lambda self: break_down(self, '')"),
-        ("raise ZeroDivisionError('in a screen')", "ConsoleApp._tick = lambda self: break_down(self, '')"),
-        (
-            "raise ZeroDivisionError('in a screen')",
-            "from inft_tui.listing import Listing; Listing.read = lambda self, budget_s: break_down(self, '')",
-        ),
-        (
-            "raise ZeroDivisionError('in a screen')",
-            "from inft_tui.widgets.line_view import LineView; LineView.render_line = break_down",
-        ),
+        ("chart", "from inft_tui.screens.chart import ChartScreen; ChartScreen.act = break_down"),
+        ("editor", "from inft_tui.screens.parameters import ParametersScreen; ParametersScreen.act = break_down"),
+        ("compare", "from inft_tui.screens.compare import CompareScreen; CompareScreen.draw = break_down"),
+        ("monitor", "from inft_tui.screens.monitor import MonitorScreen; MonitorScreen.tick = break_down"),
+        ("system", "from inft_tui.screens.system import SystemScreen; SystemScreen.draw = break_down"),
+        ("logs", "from inft_tui.logs.pager import Pager; Pager.look = break_down"),
+        ("runs", "from inft_tui.widgets.line_view import LineView; LineView.render_line = break_down"),
+        ("runs", "from inft_tui.listing import Listing; Listing.read = break_down"),
     ],
-    ids=["key", "drawing", "timer", "reader", "line"],
 )
-def test_a_crash(act: str, where: str, old_run: RunDirectory, project: Path) -> None:
-    with Terminal(program=breaking(act, where), columns=200) as terminal:
-        terminal.wait_until(lambda screen: "inft" in screen.text or "error" in screen.text)
-        if terminal.process.poll() is None:
-            terminal.press("j")
+def test_a_crash(screen: str, where: str, live_run: RunDirectory, old_run: RunDirectory, project: Path) -> None:
+    """In a key, a drawing, the timer, the reader or a line."""
+    something_to_see(live_run)
+    with Terminal(
+        program=breaking("raise ZeroDivisionError('in a screen')", where), columns=200, env=QUIET
+    ) as terminal:
+        try:
+            go_to(terminal, screen)
+            terminal.press("c")
+        except AssertionError:
+            assert terminal.process.poll() is not None
         assert terminal.wait() == 70
         assert restored(terminal)
         said = terminal.screen.text.strip().splitlines()
@@ -107,6 +126,8 @@ def test_a_crash(act: str, where: str, old_run: RunDirectory, project: Path) -> 
         assert len(said) <= 3
     log = (project / "logs" / "inft-tui-crash.log").read_text(encoding="utf-8")
     assert "break_down" in log
+    assert inspect(live_run).alive
+    assert not live_run.control.exists()
 
 
 @pytest.mark.parametrize("act", ["while True: pass", "time.sleep(600)"], ids=["busy", "waiting"])
@@ -120,7 +141,7 @@ def test_a_screen_that_hangs(act: str, old_run: RunDirectory) -> None:
 
 
 def test_a_reader_that_hangs(old_run: RunDirectory) -> None:
-    where = "from inft_tui.listing import Listing; Listing.read = lambda self, budget_s: break_down(self, '')"
+    where = "from inft_tui.listing import Listing; Listing.read = break_down"
     with Terminal(program=breaking("time.sleep(600)", where)) as terminal:
         terminal.wait_for("Looking for runs")
         assert gone_within(terminal, terminal.press("q")) == 0

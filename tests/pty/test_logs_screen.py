@@ -87,7 +87,7 @@ def test_an_alert_is_seen_on_every_screen_and_rings(live_run: RunDirectory, old_
     with Terminal(columns=120, env={"INFT_BELL": "1"}) as terminal:
         terminal.wait_for("40/120")
         terminal.press("j5")
-        terminal.wait_for("There is no console.log yet.")
+        terminal.wait_for("step 20, loss 2")
         terminal.read(1.2)  # the sentry has seen it once
         write_events(live_run, {"event": "log", "global_step": 41, "loss": 9.0})
         terminal.wait_for("The loss jumped to 9 at step 41")

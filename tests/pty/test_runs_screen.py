@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from inft.config import Config
@@ -136,8 +137,13 @@ def test_readonly_has_no_dangerous_half(live_run: RunDirectory) -> None:
     with Terminal("--readonly") as terminal:
         terminal.wait_for(live_run.run_id)
         assert "read only" in terminal.screen.lines[0]
-        terminal.press("xysX")
-        terminal.read(0.3)
+        for key in "sxXr":
+            # Where one of them asked something, the help would not open; where one did something, a child would do it.
+            terminal.press(f"{key}?")
+            terminal.wait_for("Everywhere")
+            assert psutil.Process(terminal.process.pid).children() == []
+            terminal.press("q")
+            terminal.wait_gone("Everywhere")
         assert not live_run.control.exists()
         assert "stop" not in terminal.screen.lines[-1]
         terminal.press("?")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from inft.runs.directory import RunDirectory
+from tests.pty.tour import QUIET, TOUR, something_to_see
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
@@ -22,7 +23,7 @@ class Tmux:
 
     def __init__(self, folder: Path, command: str) -> None:
         self._socket = folder / "tmux"
-        environment = {**os.environ, "LANG": "C.UTF-8", "TERM": "xterm-256color"}
+        environment = {**os.environ, "LANG": "C.UTF-8", "TERM": "xterm-256color", **QUIET}
         environment.pop("TMUX", None)
         self._run("-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "30", command, env=environment)
 
@@ -49,14 +50,26 @@ class Tmux:
 
 
 @pytest.fixture
-def tmux(tmp_path: Path, live_run: RunDirectory) -> Iterator[Tmux]:
+def tmux(tmp_path: Path, live_run: RunDirectory, old_run: RunDirectory) -> Iterator[Tmux]:
     window = Tmux(tmp_path, f"{sys.executable} -P -m inft_tui; echo the shell again; sleep 60")
     yield window
     window.close()
 
 
-def test_it_works_and_leaves_the_window_as_it_was(tmux: Tmux, live_run: RunDirectory) -> None:
-    assert "training" in tmux.wait_for(live_run.run_id)
+def test_it_works_and_leaves_the_window_as_it_was(tmux: Tmux, live_run: RunDirectory, old_run: RunDirectory) -> None:
+    something_to_see(live_run)
+    for stop in TOUR:
+        for key in stop.keys:
+            tmux.press({"\x1b": "Escape", "\r": "Enter"}.get(key, key))
+            if key == "\x1b":
+                time.sleep(0.2)
+        for word in stop.words:
+            shown = tmux.wait_for(word)
+        assert len(shown.splitlines()) == 30
+    tmux.press("Escape")
+    time.sleep(0.2)
+    tmux.press("2")
+    assert "training" in tmux.wait_for(old_run.run_id)
     tmux.press("x")
     tmux.wait_for("save a checkpoint and end?")
     tmux.press("n", "?")

@@ -73,3 +73,32 @@ def test_a_reader_that_is_gone_is_noticed_once_and_for_all(pipe: tuple[int, int]
     outbox.put(b"x")
     assert outbox.held_bytes == 0
     assert not outbox.finish(b"last", 0.1)
+
+
+def test_drawings_for_which_another_stands_are_taken_back_and_nothing_else(pipe: tuple[int, int]) -> None:
+    outbox = Outbox(pipe[1])
+    outbox.put(b"\x1b[1mfirst ".ljust(1000) * 66 + b"\x1b[2m not any more", is_drawing=True)
+    outbox.put(b"bell")
+    outbox.put(b"\x1b[3;1Hsecond", is_drawing=True)
+    began = 64 << 10
+    outbox.drop_drawings(also_begun=False)
+    assert outbox.held_bytes == 66_000 + 17 + 4 - began
+    outbox.drop_drawings(also_begun=True)
+    assert outbox.held_bytes < 1000 + 4 + 4
+    taken = drain(pipe[0])
+    outbox.flush()
+    taken += drain(pipe[0])
+    assert taken == b"\x1b[1mfirst ".ljust(1000) * 66 + b"\x1b[0m" + b"bell"
+    assert outbox.held_bytes == 0
+
+
+def test_a_drawing_that_has_not_begun_leaves_nothing(pipe: tuple[int, int]) -> None:
+    outbox = Outbox(pipe[1])
+    outbox.put(b"x" * (64 << 10))
+    outbox.put(b"\x1b[1;1H" + b"y" * BEHIND_BYTES, is_drawing=True)
+    assert outbox.is_behind
+    outbox.drop_drawings(also_begun=True)
+    assert not outbox.held_bytes
+    drain(pipe[0])
+    outbox.flush()
+    assert drain(pipe[0]) == b""
