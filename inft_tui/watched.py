@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
+from inft_tui.feeds.facts import RunFacts
 from inft_tui.feeds.fetching import Progress
-from inft_tui.feeds.foreign import open_feed
 from inft_tui.feeds.hardware_feed import HardwareFeed
+from inft_tui.feeds.late_feed import LateFeed
 from inft_tui.feeds.run_feed import Feed
+from inft_tui.listing import without_its_age
 from inft_tui.worker import Worker
 
 SLICE_S = 0.005
@@ -91,16 +94,12 @@ class Watched:
 
     Args:
         path: the same.
-        worker: the thread that reads.
-
-    Raises:
-        ConfigError: there is nothing that could be shown.
-        DiskError: it cannot be read.
+        worker: the thread that reads, and opens: nothing here waits for a disk.
     """
 
     def __init__(self, path: Path, worker: Worker) -> None:
         self.path = path
-        self.feed: Feed = open_feed(path, lineage=True)
+        self.feed: Feed = LateFeed(path)
         self.hardware = HardwareFeed(path / "hardware.jsonl")
         self.changed: Callable[[], None] = _nothing
         self._news_at = self._kept_up_at = float("-inf")
@@ -138,6 +137,16 @@ class Watched:
         if progress.changed or progress.restarted or not progress.done:
             self._news_at = time.monotonic()
             self.changed()
+
+
+def tell_the_same(one: RunFacts, other: RunFacts | None) -> bool:
+    """Whether there is nothing to draw anew: they differ at the most in what changes with the clock alone."""
+    return one is other or (other is not None and _without_age(one) == _without_age(other))
+
+
+def _without_age(facts: RunFacts) -> RunFacts:
+    condition = facts.condition
+    return facts if condition is None else replace(facts, condition=without_its_age(condition))
 
 
 def _nothing() -> None:

@@ -13,7 +13,7 @@ from inft_tui.charts.figure import Figure
 from inft_tui.charts.glyphs import CURVES, Glyphs
 from inft_tui.charts.plot import Curve, Viewport
 from inft_tui.charts.series import Series
-from inft_tui.charts.shown import Marked, Shown
+from inft_tui.charts.shown import NOTHING, Marked, Shown
 from inft_tui.charts.smoothing import Smoothed
 from inft_tui.charts.view import Counted, View, moved_cursor
 
@@ -21,8 +21,10 @@ WEIGHTS = (0.0, 0.9, 0.98, 0.995)
 """Of smoothing, from none to some 200 points; see `smoothing`."""
 _USUAL = ((2_000, 0.9), (20_000, 0.98), (math.inf, 0.995))
 """Up to how many points which weight suits a curve: it follows its envelope, and few columns of a screen late."""
-_SMOOTHED_FROM = 100
-"""Points below which a curve is not smoothed: an evaluation's few values would only be displaced."""
+_SMOOTHED_FROM, _SMOOTHED_ON_DEMAND_FROM = 100, 2
+"""Points below which a curve is not smoothed: an evaluation's few values would only be displaced. A person may."""
+_NOTED_FROM = 60
+"""Columns from which on a chart says how it is smoothed where nobody has chosen that; below, there are many charts."""
 _POSITIONS = {Counted.STEP: "step", Counted.EPOCH: "epoch", Counted.TIME: "seconds"}
 """What the x of a series is called in a table."""
 _SLICE = 50_000
@@ -44,6 +46,8 @@ class Content:
         since: for series that are over moments, in seconds, instead of steps: where their axis begins. It counts
             nothing else then.
         over: what the x of the series counts. Where it is not steps, the axis counts nothing else.
+        from_zero: whether an even value axis begins at 0, for what is a part of something.
+        nothing: what is said where there are no points yet.
     """
 
     title: str
@@ -55,6 +59,8 @@ class Content:
     clocks: Mapping[Counted, Series] = field(default_factory=dict)
     since: float | None = None
     over: Counted = Counted.STEP
+    from_zero: bool = False
+    nothing: str = NOTHING
 
 
 class Chart:
@@ -63,10 +69,12 @@ class Chart:
     Attributes:
         rows: of cells, from the top.
         view: what part of it is looked at.
+        key_for_all: that shows everything again, as it is printed; said where a window holds no point.
     """
 
     def __init__(self, glyphs: Glyphs) -> None:
         self.view = View()
+        self.key_for_all = ""
         self.glyphs = glyphs
         self._chosen_weight: float | None = None
         self.content = Content("", {})
@@ -95,9 +103,9 @@ class Chart:
         """Of the smoothing: what a person chose, or else what suits the curves; 0 = none."""
         if self._chosen_weight is not None:
             return self._chosen_weight
-        if not self.content.smooth:
-            return 0.0
         longest = max(map(len, self.content.series.values()), default=0)
+        if not self.content.smooth or longest < _SMOOTHED_FROM:
+            return 0.0
         return next(weight for points, weight in _USUAL if longest < points)
 
     def show(self, content: Content) -> None:
@@ -162,12 +170,17 @@ class Chart:
         return self._figure.moved()
 
     def zoom(self, factor: float) -> list[Changed]:
-        """Shows `factor` of the width, around the cursor or else the middle."""
+        """Shows `factor` of the width: around the cursor, else up to the newest point, else around the middle."""
         viewport, cursor = self.viewport, self.view.cursor
         if viewport is None:
             return []
-        around = viewport.x_at(0.5) if cursor is None else self._axis.position(cursor)
-        return self._redrawn(lambda: self.view.zoom(factor, viewport, around))
+        if cursor is not None:
+            around = self._axis.position(cursor)
+            return self._redrawn(lambda: self.view.zoom(factor, viewport, around))
+        newest = max((self._axis.position(one.x[-1]) for one in self.content.series.values() if len(one)), default=0.0)
+        if 0 < viewport.across(newest) <= 1:
+            return self._redrawn(lambda: self.view.zoom_up_to(factor, viewport, newest))
+        return self._redrawn(lambda: self.view.zoom(factor, viewport, viewport.x_at(0.5)))
 
     def pan(self, share: float) -> list[Changed]:
         """Moves by `share` of the width, to the right if positive."""
@@ -251,15 +264,24 @@ class Chart:
             (name, Curve(series, place, self._smoothed.get(name), self._axis))
             for place, (name, series) in enumerate(itertools.islice(self.content.series.items(), CURVES))
         ]
-        note = f"smoothed {weight:g}" if self._smoothed else ""
         content = self.content
-        shown = Shown(content.title, curves, content.unit, content.marks, content.end, note)
+        shown = Shown(
+            content.title, curves, content.unit, content.marks, content.end, self._note(),
+            content.from_zero, content.nothing, self.key_for_all,
+        )  # fmt: skip
         return Figure(shown, self.view, *self._size, self.glyphs)
+
+    def _note(self) -> str:
+        """How it is smoothed; said in any case to a person who has chosen it."""
+        if self._chosen_weight is not None:
+            return f"smoothed {self._chosen_weight:g}" if self._chosen_weight else "not smoothed"
+        return f"smoothed {self.weight:g}" if self._smoothed and self._size[0] >= _NOTED_FROM else ""
 
     def _needs_smoothing(self) -> set[str]:
         if not self.weight:
             return set()
-        return {name for name, series in self.content.series.items() if len(series) >= _SMOOTHED_FROM}
+        least = _SMOOTHED_FROM if self._chosen_weight is None else _SMOOTHED_ON_DEMAND_FROM
+        return {name for name, series in self.content.series.items() if len(series) >= least}
 
     def _chosen_axis(self) -> Axis:
         if self.content.since is not None:

@@ -98,7 +98,7 @@ class Figure:
         """Draws everything anew."""
         layout = self._layout = _Layout(self._width, self._height)
         curves = [curve for _, curve in self.shown.curves]
-        self.viewport = self.view.viewport(curves, self.shown.end, layout.ticks_y)
+        self.viewport = self._viewport(layout)
         if self.viewport is None:
             self.rows = self._without_a_plot()
             self._plot = None
@@ -124,14 +124,17 @@ class Figure:
     def grow(self) -> list[Changed]:
         """Draws what came since; what of it is to be sent to the screen."""
         before = self.viewport
-        curves = [curve for _, curve in self.shown.curves]
-        if self._plot is None or self.view.viewport(curves, self.shown.end, self._layout.ticks_y) != before:
+        if self._plot is None or self._viewport(self._layout) != before:
             old = self.rows
             self.redraw()
             return differences(old, self.rows)
-        old_marks = self._marks.copy()
+        old_marks, was_blank = self._marks.copy(), self._plot.is_blank
         self._read_marks()
         columns = self._plot.grow()
+        if self._plot.is_blank != was_blank:
+            old = self.rows
+            self.redraw()
+            return differences(old, self.rows)
         if old_marks != self._marks:
             columns = range(self._layout.plot_width)
         first_row, left = self._layout.title, self._layout.gutter
@@ -155,6 +158,11 @@ class Figure:
         self._compose(range(self._layout.plot_width))
         self._compose_title()
         return differences(old, self.rows)
+
+    def _viewport(self, layout: _Layout) -> Viewport | None:
+        shown = self.shown
+        curves = [curve for _, curve in shown.curves]
+        return self.view.viewport(curves, shown.end, layout.ticks_y, from_zero=shown.from_zero)
 
     def _rewritten(self, write: Callable[[], None], row: int) -> list[Changed]:
         if row >= len(self.rows):
@@ -197,6 +205,17 @@ class Figure:
                     self.rows[layout.title + layout.plot_height - 1][layout.gutter + column] = Cell(
                         glyphs.marks["gap"], "gap"
                     )
+
+        if plot.is_blank and self.view.window is not None:
+            self._say_where_points_are()
+
+    def _say_where_points_are(self) -> None:
+        """In the middle of a window that holds none."""
+        layout, key = self._layout, self.shown.key_for_all
+        text = f"no points here; {key} shows all" if key else "no points here"
+        written = cells_of(text, "note", layout.plot_width, self.glyphs.value.ellipsis)
+        start = layout.gutter + (layout.plot_width - len(written)) // 2
+        self.rows[layout.title + layout.plot_height // 2][start : start + len(written)] = written
 
     def _compose_lane(self) -> None:
         """The x axis, which is also where marks stand."""
@@ -296,7 +315,7 @@ class Figure:
         """Why there is nothing to see, in the middle."""
         rows = [[BLANK] * self._width for _ in range(self._height)]
         has_points = any(len(curve.series) for _, curve in self.shown.curves)
-        reason = "no values yet"
+        reason = self.shown.nothing
         if has_points:
             reason = "no value above 0 for a logarithmic axis" if self.view.log_y else "no finite value here"
         written = cells_of(reason, "note", self._width, self.glyphs.value.ellipsis)

@@ -207,6 +207,11 @@ class Plot:
             self._draw(first)
         return range(first, max(filled, self._filled))
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether no point lies between its edges, and no line goes through."""
+        return not (self._filled or self.gaps or self.above or self.below)
+
     def row_of(self, value: float) -> int | None:
         """The row of cells at `value`; None where it is off the plot."""
         dot = math.floor(self._down(value) + 0.5)
@@ -377,13 +382,6 @@ class Plot:
                 return self._dots + 1.0
             value = math.log10(value)
         return max(-_FAR, min(_FAR, (self._top - value) * self._dots_per_unit))
-
-
-def draw(
-    curves: Sequence[Curve], viewport: Viewport, width: int, height: int, glyphs: Glyphs = Glyphs.BRAILLE
-) -> list[list[Cell]]:
-    """The rows of cells of a plot that is drawn once."""
-    return Plot(curves, viewport, width, height, glyphs).rows
 
 
 def _join(tops: list[float], bottoms: list[float], start: _Point, x1: float, y1: float, first: int) -> None:

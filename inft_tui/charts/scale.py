@@ -21,6 +21,10 @@ _ROOM = 0.25
 """Of the values' span: what an axis that has to move takes on beyond them, so that it need not move again soon."""
 _CLOSE = 0.26
 """Of an axis: what may lie between its end and the label next to it, where there are but two."""
+_FEW = 3
+"""Labels: with fewer, an axis is hard to read between them."""
+_NARROW = 5.0
+"""Times the lowest value: a logarithmic axis up to there ends where an even one would, so that it fits."""
 _EMPTY = 2.5
 """An axis comes closer where it is so many times as long as what is needed."""
 
@@ -106,6 +110,8 @@ def log_ticks(domain: Domain, most: int) -> list[float]:
         float(f"{mantissa:g}e{exponent}") for exponent in range(first - 1, last + 1) for mantissa in _MANTISSAS
     ]
     fine = [tick for tick in all_of_them if domain.low * (1 - _SAME) <= tick <= domain.high * (1 + _SAME)]
+    if len(fine) < _FEW and domain.high < 10 * domain.low:
+        return max(fine, ticks(domain, most), key=len)
     if len(fine) <= max(2, most) and fine:
         return fine
     if last <= first:
@@ -194,7 +200,7 @@ def nice_domain(low: float, high: float, most: int, *, log: bool = False) -> Dom
     if low > high or (log and high <= 0):
         return None
     if log:
-        return _nice_log_domain(low if low > 0 else high * 1e-6, high)
+        return _nice_log_domain(low if low > 0 else high * 1e-6, high, most)
     low, high = max(low, -_FAR), min(high, _FAR)
     size = max(abs(low), abs(high))
     if high - low <= max(size * _SAME, _NEAR):
@@ -225,7 +231,12 @@ class SteadyDomain:
         left_below, left_above = max(lowest, -_FAR) < kept.low, kept.high < min(high, _FAR)
         if not left_below and not left_above and _span(wanted, log) * _EMPTY >= _span(kept, log):
             return False
-        if not log and (left_below or left_above):
+        if (left_below or left_above) and log:
+            ratio = (min(high, _FAR) / max(lowest, _NEAR)) ** _ROOM if high < lowest * _NARROW else 1.0
+            wanted = nice_domain(
+                lowest / ratio if left_below else low, high * ratio if left_above else high, most, log=True
+            )
+        elif left_below or left_above:
             room = min(high - low, _FAR) * _ROOM
             floor = 0.0 if low >= 0 else -math.inf
             below = max(low - room, floor) if left_below else low
@@ -234,8 +245,11 @@ class SteadyDomain:
         return wanted != kept
 
 
-def _nice_log_domain(low: float, high: float) -> Domain:
+def _nice_log_domain(low: float, high: float, most: int) -> Domain:
     low, high = (min(max(value, _NEAR), _FAR) for value in (low, high))
+    narrow = nice_domain(low, high, most) if high < low * _NARROW else None
+    if narrow is not None and narrow.low > 0:
+        return narrow
     mantissas = (1.0,) if high / low >= 50 else _MANTISSAS
     down, up = math.floor(math.log10(low)), math.floor(math.log10(high))
     below = [float(f"{m:g}e{e}") for e in (down - 1, down, down + 1) for m in mantissas]

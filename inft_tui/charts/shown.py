@@ -8,6 +8,8 @@ from typing import Protocol
 
 from inft_tui.charts.plot import Curve
 
+NOTHING = "no values yet"
+
 
 class Marked(Protocol):
     """Something that happened at a step."""
@@ -35,6 +37,9 @@ class Shown:
         unit: of the values; "" = none.
         end: the last step there will be; None = not known.
         note: stands at the right of the title, such as the weight of smoothing.
+        from_zero: whether an even value axis begins at 0, for what is a part of something.
+        nothing: what is said where there are no points yet.
+        key_for_all: that shows everything again, as it is printed; "" = none is told.
     """
 
     title: str
@@ -43,3 +48,6 @@ class Shown:
     marks: Sequence[Marked] = ()
     end: float | None = None
     note: str = ""
+    from_zero: bool = False
+    nothing: str = NOTHING
+    key_for_all: str = ""

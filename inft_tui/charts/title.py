@@ -14,8 +14,6 @@ from inft_tui.charts.scale import duration, number
 from inft_tui.charts.shown import Shown
 from inft_tui.charts.view import Counted, View
 
-_NOTE_FROM = 100
-"""Columns from which on a chart is one that somebody looks into, and wants to know more about."""
 _SHORTEST_NAME = 4
 
 
@@ -42,20 +40,23 @@ def title(shown: Shown, view: View, width: int, glyphs: GlyphSet, said: str, *, 
         parts.append((said, "label"))
     room = width - 2 - len(parts[0][0]) if parts else width
     cells = cells_of(shown.title, "title", room if room >= _SHORTEST_NAME else width, glyphs.ellipsis)
+    is_whole = True
     for text, style in parts:
         written = cells_of(text, style)
         if len(cells) + 2 + len(written) <= width:
             cells += [BLANK] * 2 + written
-    notes = _notes(shown, view, width, outside=outside)
+        else:
+            is_whole = False
+    notes = _notes(shown.note if is_whole else "", shown, view, outside=outside)
     note = next((text for text in notes if len(cells) + 2 + len(text) <= width), "")
     return [*cells, *[BLANK] * (width - len(cells) - len(note)), *(Cell(char, "note") for char in note)]
 
 
-def _notes(shown: Shown, view: View, width: int, *, outside: bool) -> list[str]:
+def _notes(note: str, shown: Shown, view: View, *, outside: bool) -> list[str]:
     """What is unusual, the gravest at the end; shorter ones, which leave out the lightest, after the longer."""
     gaps = sum(curve.series.extent(0, len(curve.series)).gaps for _, curve in shown.curves)
     parts = [
-        shown.note if width >= _NOTE_FROM else "",
+        note,
         "log x" if view.log_x else "",
         "log y" if view.log_y else "",
         "" if view.follow else "held",

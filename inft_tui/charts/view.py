@@ -17,6 +17,8 @@ _ZOOM_LIMIT = 1e-9
 """Narrower than this share of where it lies, a window has no room for different numbers."""
 
 
+_LEAST_SHARE = 0.01
+"""Of the greatest value: less than that is never the whole height, or a memory that is full would look like noise."""
 _FINE = 8
 """Intervals of a value axis by which its ends are rounded: a low chart, too, has to be filled by its curve."""
 
@@ -56,13 +58,16 @@ class View:
         self._ordinary: list[Ordinary] = []
         self._everything: Domain | None = None
 
-    def viewport(self, curves: Sequence[Curve], end: float | None, ticks_y: int) -> Viewport | None:
+    def viewport(
+        self, curves: Sequence[Curve], end: float | None, ticks_y: int, *, from_zero: bool = False
+    ) -> Viewport | None:
         """What to draw; None where nothing can be drawn. The value axis is that of the last time wherever it fits.
 
         Args:
             curves: that are shown.
             end: the last step there will be; None = not known.
             ticks_y: intervals that there is room for on the value axis.
+            from_zero: whether an even value axis begins at 0.
         """
         self._everything = self._from_start_to_end(curves, end)
         x = self._everything if self.follow or self.window is None else self.window
@@ -71,6 +76,7 @@ class View:
         low, high = self._extremes(curves, x)
         if self.log_y and low <= 0 < high:
             low = min((_least_above_0(curve, x) for curve in curves), default=high)
+        low, high = _with_room(low, high, from_zero=from_zero and not self.log_y)
         # Only the run itself may not move the axis; a person who has changed something gets what fits best.
         situation = (ticks_y, self.log_y, self.whole_range, None if self.follow else self.window)
         if situation != self._steady_for:
@@ -85,6 +91,14 @@ class View:
         """Shows `factor` of what is `shown`, with `around` in its place; more than 1 shows more. Ends following."""
         share = min(1.0, max(0.0, shown.across(around)))
         self._show(shown.x_at(share - share * factor), shown.x_at(share + (1 - share) * factor))
+
+    def zoom_up_to(self, factor: float, shown: Viewport, newest: float) -> None:
+        """Shows `factor` of what is `shown`, with `newest` at its right edge as far as that can be. Ends following."""
+        stop = shown.across(newest)
+        start = stop - factor
+        if factor > 1 and self._everything is not None:
+            stop += max(0.0, shown.across(self._everything.low) - start)
+        self._show(shown.x_at(start), shown.x_at(stop))
 
     def pan(self, share: float, shown: Viewport) -> None:
         """Moves by `share` of what is shown, to the right if positive, as far as there is something. Ends following."""
@@ -155,6 +169,17 @@ class View:
             low = min((_first_above_0(curve) for curve in drawn), default=math.inf)
             low = low if low < high else high / 1000
         return Domain(low, high) if low < high and high > 0 else nice_domain(low, high, 5)
+
+
+def _with_room(low: float, high: float, *, from_zero: bool) -> tuple[float, float]:
+    """Extremes of values as the value axis is to show them."""
+    if from_zero and low <= high:
+        low, high = min(0.0, low), max(0.0, high)
+    least = _LEAST_SHARE * max(abs(low), abs(high))
+    if not 0 < high - low < least:  # a single value gets room anyway
+        return low, high
+    room = (least - (high - low)) / 2
+    return low - room, high + room
 
 
 def moved_cursor(curve: Curve, viewport: Viewport, columns: int, cursor: float | None, by: int) -> float | None:

@@ -16,7 +16,7 @@ from inft_tui.feeds.facts import RunFacts
 from inft_tui.feeds.fetching import Progress
 from inft_tui.feeds.foreign import open_feed
 from inft_tui.feeds.run_feed import Feed, Slice
-from inft_tui.watched import CALM_AFTER_S, Reader
+from inft_tui.watched import CALM_AFTER_S, Reader, tell_the_same
 from inft_tui.worker import Worker
 
 ENDED_S = 2.0
@@ -110,7 +110,8 @@ class Compared:
 
     def _taken(self, progress: Progress) -> None:
         facts, self._facts = self._facts, self.facts
-        if progress.changed or progress.restarted or facts is not self._facts:
+        is_same = self._facts is not None and tell_the_same(self._facts, facts)
+        if progress.changed or progress.restarted or not is_same:
             self._changed()
 
 

@@ -20,7 +20,8 @@ WIDEST_BAR, _NARROWEST_BAR = 40, 8
 _MARKS = {"finished": ("✓", "good"), "stopped": ("■", "warn"), "failed": ("✗", "bad")}
 _BEFORE_TRAINING = ("queued", "starting", "loading")
 _AVERAGED = 10
-"""Newest points that say where a step's time goes: one alone may be an odd one."""
+"""Newest points that say how fast it is and where a step's time goes: one alone may be an odd one."""
+_PACES = ("samples_per_sec", "step_time_sec")
 _GAP: Span = ("   ", "text")
 
 
@@ -95,9 +96,14 @@ def _pace(facts: RunFacts, series: Mapping[str, Series], columns: int) -> Line:
     evaluated = _last(series.get("eval_loss"))
     if evaluated is not None:
         parts.append((f"eval loss {figure(evaluated)}", "text"))
-    if facts.samples_per_sec is not None:
-        parts.append((f"{figure(facts.samples_per_sec)} samples/s", "text"))
+    samples = _mean(series.get("samples_per_sec"))
+    samples = facts.samples_per_sec if samples is None else samples
+    if samples is not None:
+        parts.append((f"{figure(samples)} samples/s", "text"))
     parts += _where_time_goes(series)
+    averaged = min(_AVERAGED, max((len(series[key].y) for key in _PACES if key in series), default=0))
+    if averaged > 1:
+        parts.append((f"(mean of the last {averaged})", "dim"))
     return _fitting(parts, columns)
 
 

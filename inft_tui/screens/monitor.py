@@ -20,10 +20,11 @@ from inft_tui.monitor.below import PANELS, Panel, below
 from inft_tui.monitor.catalogue import Catalogue, Picture
 from inft_tui.monitor.heading import heading
 from inft_tui.monitor.layout import Grid, grid_for
+from inft_tui.monitor.requests import why_not
 from inft_tui.screens.console_screen import ConsoleScreen
 from inft_tui.screens.requests import ask_first
 from inft_tui.screens.run_words import RunWords
-from inft_tui.watched import CALM_S, Watched
+from inft_tui.watched import CALM_S, Watched, tell_the_same
 from inft_tui.widgets.chart_grid import ChartGrid
 from inft_tui.widgets.chart_view import glyphs_for
 from inft_tui.widgets.line_view import LineView
@@ -70,6 +71,7 @@ class MonitorScreen(ConsoleScreen):
         self._pictures: tuple[Picture, ...] | None = None
         self._grid = Grid(1, 1, 1, 1)
         self._drawn: RunFacts | None = None
+        self._has_figures = False
         self._is_undrawn = True
         self._drawn_at = float("-inf")
 
@@ -96,7 +98,7 @@ class MonitorScreen(ConsoleScreen):
         self._watched.keep_up()
         if self._is_undrawn:
             self._news()
-        elif self._watched.feed.facts is not self._drawn:
+        elif not tell_the_same(self._watched.feed.facts, self._drawn):
             self._draw_news()
         if self._mode == "words":
             self._look()
@@ -180,7 +182,7 @@ class MonitorScreen(ConsoleScreen):
     def _news(self) -> None:
         """A slice has brought something."""
         self._is_undrawn = True
-        is_first = not self._pictures and self._watched.feed.series
+        is_first = not self._has_figures and self._watched.feed.series
         if self.is_current and (self._watched.is_loaded or is_first or time.monotonic() - self._drawn_at >= LOADING_S):
             self._draw_news()
 
@@ -189,7 +191,7 @@ class MonitorScreen(ConsoleScreen):
         columns, rows = self.size.width, self.size.height - 3
         if columns <= 0 or rows <= 0:
             return
-        self._drawn = facts
+        self._drawn, self._has_figures = facts, bool(self._watched.feed.series)
         glyphs = self.console_app.capabilities.glyphs
         about_wrong = 4 if rows >= _AIRY_FROM else 2 if rows >= _ROOMY_FROM else 1
         above = heading(facts, self._watched.feed.series, columns, glyphs, about_wrong)
@@ -287,10 +289,14 @@ class MonitorScreen(ConsoleScreen):
             self._focus = ChartScreen(self.console_app, self._watched, self._catalogue, pictures[self._selected()].key)
             self.app.push_screen(self._focus)
 
+    def is_valid(self, name: str) -> bool:
+        """Nothing is asked of a run that has ended, nor of another program's."""
+        return not why_not(name.partition(".")[2], self._watched.feed.facts)
+
     def _ask_for(self, request: str) -> None:
-        if self._watched.feed.facts.state == "foreign":
-            said = "This is another program's log: only that program can be asked to save or to stop."
-            self.console_app.say(Outcome(said, went_well=False))
+        reason = why_not(request, self._watched.feed.facts)
+        if reason:
+            self.console_app.say(Outcome(reason, went_well=False))
         else:
             ask_first(self, request, RunDirectory(self._watched.path))
 
@@ -304,6 +310,8 @@ class MonitorScreen(ConsoleScreen):
 
 
 def _no_charts(facts: RunFacts) -> str:
+    if facts.state == "unreadable":
+        return "Nothing of it can be read."
     if facts.condition is not None and facts.condition.alive:
         return "No figures yet: the first ones come with the first steps."
     return "It has logged no figures."

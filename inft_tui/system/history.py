@@ -28,9 +28,11 @@ class Gauge(View):
 
     most: float = 0.0
 
-    def viewport(self, curves: Sequence[Curve], end: float | None, ticks_y: int) -> Viewport | None:
+    def viewport(
+        self, curves: Sequence[Curve], end: float | None, ticks_y: int, *, from_zero: bool = True
+    ) -> Viewport | None:
         """What to draw; None where nothing can be drawn."""
-        found = super().viewport(curves, end, ticks_y)
+        found = super().viewport(curves, end, ticks_y, from_zero=from_zero)
         if found is None:
             return None
         highest = found.y1

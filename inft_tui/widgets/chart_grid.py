@@ -34,12 +34,26 @@ queues before it is seen, and must not wait for a chart in each."""
 
 @dataclass
 class _Shown:
-    """A chart in its place; a stale one is still to be drawn for its picture and its size."""
+    """A chart in its place, the same one as long as it is shown: whoever draws it later finds it.
+
+    Attributes:
+        is_stale: whether it is still to be drawn for its picture and its size.
+        is_due: whether its curves have grown since it was drawn.
+    """
 
     picture: Picture
     tile: Tile
     chart: Chart
-    is_stale: bool
+    is_stale: bool = True
+    is_due: bool = False
+
+    def put(self, picture: Picture, tile: Tile) -> bool:
+        """Gives it a picture and a place; whether it had another one."""
+        same_size = (self.tile.width, self.tile.height) == (tile.width, tile.height)
+        is_other = self.picture is not picture or self.tile != tile
+        self.is_stale |= self.picture is not picture or not same_size
+        self.picture, self.tile = picture, tile
+        return is_other
 
 
 class ChartGrid(Widget):
@@ -61,7 +75,6 @@ class ChartGrid(Widget):
         self._selected: str | None = None
         self._nothing = ""
         self._strips: dict[int, Strip] = {}
-        self._due: list[_Shown] = []
         self._is_at_work = False
 
     def say(self, text: str) -> None:
@@ -81,27 +94,28 @@ class ChartGrid(Widget):
         """
         kept = {shown.picture.key: shown for shown in self._shown}
         before, self._shown = self._shown, []
-        for picture, tile in zip(pictures, tiles, strict=True):
+        is_other = len(before) != len(tiles)
+        for place, (picture, tile) in enumerate(zip(pictures, tiles, strict=True)):
             shown = kept.get(picture.key)
-            is_stale = shown is None or shown.is_stale or shown.picture is not picture
-            is_stale |= shown is not None and (shown.tile.width, shown.tile.height) != (tile.width, tile.height)
-            chart = Chart(self._glyphs) if shown is None else shown.chart
-            self._shown.append(_Shown(picture, tile, chart, is_stale))
-        same = [(shown.picture, shown.tile) for shown in before] == [(one.picture, one.tile) for one in self._shown]
-        if not same:
+            if shown is None:
+                shown = _Shown(picture, tile, Chart(self._glyphs))
+            else:
+                is_other |= shown.put(picture, tile)
+            self._shown.append(shown)
+            is_other = is_other or before[place] is not shown
+        if is_other:
             self._selected = selected
             self._strips.clear()
             self.refresh()
-            self._due = [shown for shown in self._shown if shown.is_stale]
-            self._work()
         elif selected != self._selected:
             self._select(selected)
+        self._begin()
 
     def points_added(self) -> None:
         """Draws what has come, and sends only the cells that differ."""
-        self._due = [*self._shown]
-        if not self._is_at_work:
-            self._work()
+        for shown in self._shown:
+            shown.is_due = True
+        self._begin()
 
     def end_at(self, end: float | None) -> None:
         """Another last step of the run."""
@@ -169,22 +183,26 @@ class ChartGrid(Widget):
         regions = (Region(tile.x + MARGIN + start, tile.y + row, stop - start, 1) for row, start, stop in changed)
         self.refresh(*regions)
 
+    def _begin(self) -> None:
+        """Draws what is to be drawn, unless that is going on."""
+        if not self._is_at_work:
+            self._work()
+
     def _work(self) -> None:
         """Brings the charts that are due up to date, as many as time allows, and then goes on after what waits."""
         deadline = time.perf_counter() + BUSY_S
         self._is_at_work = False
-        while self._due:
-            if time.perf_counter() >= deadline:
-                self._is_at_work = True
-                asyncio.get_running_loop().call_later(PAUSE_S, self.call_later, self._work)
-                return
-            shown = self._due[0]
-            if not shown.is_stale and shown.chart.is_behind:
-                shown.chart.smooth_on()
-                continue
-            self._bring_up_to_date(shown)
-            if not shown.chart.is_behind:
-                del self._due[0]
+        for shown in self._shown:
+            while shown.is_stale or shown.is_due:
+                if time.perf_counter() >= deadline:
+                    self._is_at_work = True
+                    asyncio.get_running_loop().call_later(PAUSE_S, self.call_later, self._work)
+                    return
+                if not shown.is_stale and shown.chart.is_behind:
+                    shown.chart.smooth_on()
+                else:
+                    self._bring_up_to_date(shown)
+                    shown.is_due = shown.chart.is_behind
 
     def _bring_up_to_date(self, shown: _Shown) -> None:
         tile = shown.tile

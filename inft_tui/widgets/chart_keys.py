@@ -51,6 +51,7 @@ def act_on_chart(console: ConsoleApp, view: ChartView, name: str, stem: str) -> 
         case "svg":
             console.worker.ask(saver(view.chart, "svg", stem), console.say)
         case what if what in _ACTIONS:
+            view.chart.key_for_all = console.key_of(f"{name.partition('.')[0]}.follow")
             _ACTIONS[what](view)
         case _:
             return False

@@ -62,7 +62,7 @@ def _foresee(config: Config, cards: Cards | None) -> tuple[Cards, Outlook | None
 
 SCENES = (
     Scene("launch", ("1",), "amber", ready_to_launch),
-    Scene("parameters", ("1", "e"), "lora", ready_to_launch),
+    Scene("parameters", ("1", "e"), "basic.seed", ready_to_launch),
     Scene("runs", shows="finished"),
     Scene("monitor", ("enter",), "loss"),
     Scene("chart", ("enter", "enter", "left"), "loss"),

@@ -12,8 +12,7 @@ from tests.inft_tui.demo_runs import demo_project
 from tests.inft_tui.pictures import Scene
 from tests.inft_tui.snapshots import FOLDER, check
 
-NOT_YET = frozenset({"launch", "parameters", "monitor", "chart", "compare", "system"})
-SCENES = tuple(scene for scene in (*scenes.SCENES, *scenes.DETAILS) if scene.name not in NOT_YET)
+SCENES = (*scenes.SCENES, *scenes.DETAILS)
 
 
 @pytest.fixture(scope="module")

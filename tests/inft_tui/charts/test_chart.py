@@ -156,6 +156,35 @@ def test_zooming_keeps_the_cursor_in_its_place_and_the_way_back_ends_with_everyt
     assert "held" not in title(chart)
 
 
+def test_without_a_cursor_one_looks_closer_at_the_newest_points() -> None:
+    chart = a_chart([5 - n / 10 for n in range(46)], end=180)
+    shown = []
+    for factor in (0.5, 0.5, 2, 2, 2):
+        chart.zoom(factor)
+        assert chart.viewport is not None
+        shown.append((chart.viewport.x0, chart.viewport.x1))
+    assert shown == [(0, 45), (22.5, 45), (0, 45), (0, 90), (0, 180)]
+
+
+def test_a_window_without_points_says_how_to_get_back() -> None:
+    chart = a_chart([5 - n / 10 for n in range(46)], end=180)
+    chart.key_for_all = "f"
+    chart.zoom(0.5)
+    chart.zoom(0.5)
+    for _ in range(5):
+        chart.pan(0.25)
+    said = "no points here; f shows all"
+    assert any(said in row for row in picture(chart.rows))
+    screen = [list(row) for row in chart.rows]
+    put(screen, chart, chart.move_cursor(1))
+    chart.content.series["loss"].extend([46, 60], [1, 1])
+    put(screen, chart, chart.points_added())
+    assert screen == chart.rows
+    assert not any(said in row for row in picture(chart.rows))
+    chart.toggle_follow()
+    assert not any(said in row for row in picture(chart.rows))
+
+
 def test_panning_ends_where_there_is_nothing_more() -> None:
     chart = a_chart([float(n) for n in range(101)], end=100)
     chart.zoom(0.5)
@@ -203,6 +232,21 @@ def test_smoothing_goes_through_its_weights_and_spares_short_and_quiet_curves() 
     assert "~" not in title(chart)
 
 
+def test_a_short_curve_is_smoothed_on_demand_and_every_press_is_told() -> None:
+    chart = a_chart([1.0, 2.0, 4.0])
+    chart.resize(40, 8)
+    seen = []
+    for _ in WEIGHTS:
+        assert chart.cycle_smoothing()
+        seen.append(title(chart))
+    assert [row.split()[2:] for row in seen] == [
+        ["~2.439", "smoothed", "0.9"],
+        ["~2.354", "smoothed", "0.98"],
+        ["~2.338", "smoothed", "0.995"],
+        ["not", "smoothed"],
+    ]
+
+
 def test_a_long_curve_is_smoothed_in_slices() -> None:
     chart = a_chart([1.0] * 120_000)
     slices = 0
@@ -243,7 +287,7 @@ def test_the_table_holds_the_points_shown_in_full() -> None:
     assert [row["value"] for row in rows] == ["0.1", "nan", "-inf", "0.3333333333333333", "5.0"]
     assert rows[3] == {"series": "loss", "step": "3", "x": "3", "value": "0.3333333333333333", "smoothed": ""}
     chart.zoom(0.5)
-    assert [row["step"] for row in table(chart)] == ["1", "2", "3"]
+    assert [row["step"] for row in table(chart)] == ["2", "3", "4"]
 
 
 def test_the_table_has_the_smoothed_values() -> None:

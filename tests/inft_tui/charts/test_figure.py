@@ -75,13 +75,15 @@ def test_a_chart(glyphs: Glyphs, expected: list[str]) -> None:
     assert all(char.isascii() for row in picture(figure.rows) for char in row) == (glyphs is Glyphs.ASCII)
 
 
-@pytest.mark.parametrize("height", range(4, 14))
+@pytest.mark.parametrize("height", range(3, 14))
 @pytest.mark.parametrize(
     ("values", "widest"),
     [
         ([1 + 2.5 * 0.99**step for step in range(300)], 3.0),
         ([2e-4 * min(1, step / 50) * (1 - step / 900) for step in range(800)], 2.5e-4),
-        ([68.1 + step % 7 / 50 for step in range(300)], 0.2),
+        ([68.1 + step % 7 / 50 for step in range(300)], 0.9),
+        ([4.6 + step % 5 / 10 for step in range(300)], 0.7),
+        ([5500 + 40 * (step % 9) for step in range(300)], 500),
         ([2.2 + step % 5 / 16 for step in range(300)], 0.4),
         ([0.3, 7.0, 19.0], 25.0),
     ],
@@ -127,7 +129,7 @@ def test_the_smoothed_value_and_the_unit_stand_beside_the_last() -> None:
     smoothed = Smoothed(FALLING, 0.5)
     smoothed.advance(100)
     shown = Shown("memory", [("memory", Curve(FALLING, 0, smoothed))], "GiB", note="smoothed 0.5")
-    assert picture(Figure(shown, View(), 40, 8, Glyphs.ASCII).rows)[0].strip() == "memory  0.127 GiB ~0.1338"
+    assert picture(Figure(shown, View(), 38, 8, Glyphs.ASCII).rows)[0].strip() == "memory  0.127 GiB ~0.1338"
     assert picture(Figure(shown, View(), 100, 8, Glyphs.ASCII).rows)[0].endswith("  smoothed 0.5")
     assert picture(Figure(shown, View(), 20, 8, Glyphs.ASCII).rows)[0] == "memory              "
 

@@ -11,7 +11,7 @@ import pytest
 
 from inft_tui.charts.axis import Along
 from inft_tui.charts.glyphs import Glyphs
-from inft_tui.charts.plot import Curve, Plot, Viewport, draw
+from inft_tui.charts.plot import Curve, Plot, Viewport
 from inft_tui.charts.series import Series
 from inft_tui.charts.smoothing import Smoothed
 from tests.inft_tui.charts.drawing import picture, series_of, styles
@@ -19,6 +19,13 @@ from tests.inft_tui.charts.drawing import picture, series_of, styles
 SAW = series_of([0, 1, 2, 3, 2, 1, 0, 1, 2, 3])
 NOISE = series_of([1, 3] * 20 + [0, 4] * 20)
 GAPS = series_of([1, 1, 1, math.nan, math.nan, 1, 1, math.inf, 2, 2, math.nan, 2])
+
+
+def draw(
+    curves: Sequence[Curve], viewport: Viewport, width: int, height: int, glyphs: Glyphs = Glyphs.BRAILLE
+) -> list[list[Cell]]:
+    """The rows of cells of a plot that is drawn once."""
+    return Plot(curves, viewport, width, height, glyphs).rows
 
 
 def smoothed(series: Series, weight: float = 0.5) -> Smoothed:

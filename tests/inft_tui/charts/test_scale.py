@@ -20,6 +20,7 @@ from inft_tui.charts.scale import (
     number,
     ticks,
     time_ticks,
+    value_ticks,
 )
 
 
@@ -76,6 +77,17 @@ def test_values_at_the_ends_of_what_numbers_can_be(ends: tuple[float, float], lo
     assert math.isfinite(domain.high - domain.low)
     assert domain.low < domain.high
     (log_ticks if log else ticks)(domain, 5)
+
+
+@pytest.mark.parametrize(("low", "high", "most"), [(5.1, 6.7, 8), (0.21, 0.34, 4), (3.3, 12, 8), (1.2, 1.3, 8)])
+def test_a_logarithmic_axis_fits_what_is_narrow(low: float, high: float, most: int) -> None:
+    steady = SteadyDomain()
+    assert steady.fit(low, high, most, log=True)
+    assert steady.domain is not None
+    assert math.log(steady.domain.high / steady.domain.low) < 1.5 * math.log(high / low)
+    assert len(value_ticks(steady.domain, 4, log=True)) >= (3 if high < 2 * low else 2)
+    moves = sum(steady.fit(low, high * (1 + n / 1000), most, log=True) for n in range(100))
+    assert moves <= 5
 
 
 def test_nothing_to_show() -> None:

@@ -3,8 +3,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
+from inft.runs.condition import Condition
 from inft.runs.directory import RunDirectory
+from inft_tui.charts.chart import Chart
+from inft_tui.charts.glyphs import Glyphs
 from inft_tui.charts.view import Counted
+from inft_tui.feeds.facts import RunFacts
 from inft_tui.feeds.hardware_feed import HardwareFeed
 from inft_tui.feeds.run_feed import RunFeed
 from inft_tui.monitor.catalogue import Catalogue
@@ -78,3 +84,44 @@ def test_several_gpus_are_told_apart(tmp_path: Path) -> None:
     hardware.read(9)
     memory = catalogue.pictures()[0]
     assert (memory.key, list(memory.content.series)) == ("gpu_memory", ["0", "3"])
+
+
+def test_before_the_first_step_the_main_charts_have_their_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue, feed, hardware = catalogue_of(tmp_path)
+    loading = RunFacts("aya-1", "loading", Condition("loading", alive=True, supervised=True), max_steps=50)
+    monkeypatch.setattr(RunFeed, "facts", property(lambda _: loading))
+    host = {"ts": "2025-03-01T12:00:00Z", "workers": 0, "swap_used_gib": 0.0, "gpus": [{"index": 0, **GPU}]}
+    write(tmp_path / "hardware.jsonl", host)
+    write(tmp_path / "metrics.jsonl", {"event": "train_begin", "max_steps": 50})
+    feed.read(9)
+    hardware.read(9)
+    before = catalogue.pictures()
+    main = ["loss", "learning_rate", "grad_norm", "samples_per_sec", "peak_vram_gib"]
+    assert [picture.key for picture in before] == [
+        *main, "gpu_memory", "gpu_utilisation", "gpu_temperature", "gpu_power",
+    ]  # fmt: skip
+    assert before[0].content.nothing == "comes with the first step"
+    write(tmp_path / "metrics.jsonl", {**STEP, "global_step": 1})
+    feed.read(9)
+    after = catalogue.pictures()
+    assert [picture.key for picture in after][:9] == [picture.key for picture in before]
+    assert after[0].content.series
+    assert "host_workers" not in [picture.key for picture in after]
+    write(tmp_path / "hardware.jsonl", {**host, "workers": 2})
+    hardware.read(9)
+    assert [picture.key for picture in catalogue.pictures()][-1] == "host_workers"
+
+
+def test_a_memory_that_hardly_changes_is_an_even_line(tmp_path: Path) -> None:
+    catalogue, _, hardware = catalogue_of(tmp_path)
+    samples = ({"gpus": [{"index": 0, **GPU, "memory_used_gib": 61 + n % 3 / 100}]} for n in range(60))
+    write(tmp_path / "hardware.jsonl", *({"ts": f"2025-03-01T12:00:{n:02}Z", **one} for n, one in enumerate(samples)))
+    hardware.read(9)
+    chart = Chart(Glyphs.BRAILLE)
+    chart.resize(60, 12)
+    chart.show(catalogue.pictures()[0].content)
+    assert chart.viewport is not None
+    assert chart.viewport.y0 == 0
+    assert 62 <= chart.viewport.y1 <= 80

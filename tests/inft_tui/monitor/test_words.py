@@ -38,7 +38,10 @@ def test_a_run_that_trains() -> None:
     state, progress, pace, alert = text(heading(TRAINING, series, 160, "braille")).splitlines()
     assert state == " ● training  aya-1"
     assert progress == " " + "━" * 13 + "─" * 27 + "  33%   step 40 of 120   about 10 min left"
-    assert pace.split("   ") == [" loss 1.25", "12.5 samples/s", "2 s a step: 25% waiting for data, 70% computing"]
+    where = "2 s a step: 25% waiting for data, 70% computing"
+    assert pace.split("   ") == [" loss 1.25", "12.5 samples/s", where, "(mean of the last 10)"]
+    series |= times(samples_per_sec=8.0)
+    assert "   8 samples/s   " in text(heading(TRAINING, series, 160, "braille"))
     assert alert == " ▲ GPU 0 is at 90 °C.  Look at its cooling."
 
 

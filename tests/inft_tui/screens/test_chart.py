@@ -92,7 +92,7 @@ def test_what_is_shown_is_saved_and_nothing_written_over(run: RunDirectory, proj
         await pilot.press("c")
         folder = project / "outputs" / "charts"
         await settled(app, f"Saved {folder}"[:60])  # the project's folder may be too long for the rest of the name
-        await pilot.press("plus", "c", "v")
+        await pilot.press("plus", "c", "v", "f")
         await pilot.pause(0.2)
         whole, part = (
             list(csv.DictReader((folder / f"{run.run_id}-loss{number}.csv").open(encoding="utf-8")))
