@@ -18,7 +18,6 @@ def screen_for(console: ConsoleApp, place: Place) -> ConsoleScreen:
 
     Raises:
         ConfigError: it would have nothing to show.
-        DiskError: what it is about cannot be read.
     """
     match place:
         case "launch":

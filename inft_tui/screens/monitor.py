@@ -15,12 +15,13 @@ from inft_tui.deeds import Outcome
 from inft_tui.display.palette import Palette
 from inft_tui.display.spans import EMPTY, Line
 from inft_tui.feeds.facts import RunFacts
+from inft_tui.feeds.foreign import FOREIGN
 from inft_tui.key_table import Place
 from inft_tui.monitor.below import PANELS, Panel, below
 from inft_tui.monitor.catalogue import Catalogue, Picture
 from inft_tui.monitor.heading import heading
 from inft_tui.monitor.layout import Grid, grid_for
-from inft_tui.monitor.requests import why_not
+from inft_tui.possible import why_not
 from inft_tui.screens.console_screen import ConsoleScreen
 from inft_tui.screens.requests import ask_first
 from inft_tui.screens.run_words import RunWords
@@ -291,14 +292,18 @@ class MonitorScreen(ConsoleScreen):
 
     def is_valid(self, name: str) -> bool:
         """Nothing is asked of a run that has ended, nor of another program's."""
-        return not why_not(name.partition(".")[2], self._watched.feed.facts)
+        return not self._why_not(name.partition(".")[2])
 
     def _ask_for(self, request: str) -> None:
-        reason = why_not(request, self._watched.feed.facts)
+        reason = self._why_not(request)
         if reason:
             self.console_app.say(Outcome(reason, went_well=False))
         else:
             ask_first(self, request, RunDirectory(self._watched.path))
+
+    def _why_not(self, request: str) -> str:
+        facts = self._watched.feed.facts
+        return why_not(request, facts.run_id, facts.condition, foreign=facts.state == FOREIGN)
 
     def _file(self) -> str:
         return visible(str(self._watched.path))

@@ -265,11 +265,16 @@ class RunsScreen(ConsoleScreen):
             self.console_app.subjects.chosen = runs[max(0, min(at, len(runs) - 1))].run.path
         self.draw()
 
+    def is_valid(self, name: str) -> bool:
+        """Nothing is asked of a run that has ended, and there is nothing to resume where one goes on."""
+        runs = self._shown()
+        return not runs or not why_not(name.partition(".")[2], "", runs[self._position(runs)].condition)
+
     def _request(self, request: str, seen: Seen) -> None:
         """Asks first; what cannot be done is said at once."""
-        reason = why_not(request, seen.condition)
+        reason = why_not(request, visible(seen.run.run_id), seen.condition)
         if reason:
-            self.console_app.say(Outcome(f"{visible(seen.run.run_id)} {reason}", went_well=False))
+            self.console_app.say(Outcome(reason, went_well=False))
         else:
             ask_first(self, request, seen.run)
 

@@ -9,7 +9,6 @@ from textual import events
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
-from inft.errors import InftError
 from inft.runs.provenance import host_name
 from inft.runs.visible import visible
 from inft_tui.display.palette import Palette
@@ -221,11 +220,7 @@ class SystemScreen(ConsoleScreen):
         if live is None:
             self._leave_run()
             return
-        try:
-            watched = app.subjects.watched(live)
-        except InftError:
-            self._leave_run()
-            return
+        watched = app.subjects.watched(live)
         if watched is not self._watched:
             self._leave_run()
             self._watched, self._polled_at = watched, float("-inf")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import random
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from inft_tui.charts.axis import Along
+from inft_tui.charts.cells import Cell
 from inft_tui.charts.glyphs import Glyphs
 from inft_tui.charts.plot import Curve, Plot, Viewport
 from inft_tui.charts.series import Series
