@@ -52,11 +52,15 @@ class View:
     cursor: float | None = None
 
     def __post_init__(self) -> None:
+        self.fit_anew()
+        self._ordinary: list[Ordinary] = []
+        self._everything: Domain | None = None
+
+    def fit_anew(self) -> None:
+        """Forgets which axes fitted so far: what was read in slices looks then as if it had been read at once."""
         self._steady_x = SteadyDomain()
         self._steady_y = SteadyDomain()
         self._steady_for: tuple[int, bool, bool, Domain | None] | None = None
-        self._ordinary: list[Ordinary] = []
-        self._everything: Domain | None = None
 
     def viewport(
         self, curves: Sequence[Curve], end: float | None, ticks_y: int, *, from_zero: bool = False

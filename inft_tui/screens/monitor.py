@@ -73,6 +73,7 @@ class MonitorScreen(ConsoleScreen):
         self._grid = Grid(1, 1, 1, 1)
         self._drawn: RunFacts | None = None
         self._has_figures = False
+        self._has_loaded = watched.is_loaded
         self._is_undrawn = True
         self._drawn_at = float("-inf")
 
@@ -183,6 +184,9 @@ class MonitorScreen(ConsoleScreen):
     def _news(self) -> None:
         """A slice has brought something."""
         self._is_undrawn = True
+        if self._watched.is_loaded and not self._has_loaded:
+            self._has_loaded = True
+            self._charts.fit_anew()
         is_first = not self._has_figures and self._watched.feed.series
         if self.is_current and (self._watched.is_loaded or is_first or time.monotonic() - self._drawn_at >= LOADING_S):
             self._draw_news()

@@ -39,6 +39,7 @@ class _Shown:
     Attributes:
         is_stale: whether it is still to be drawn for its picture and its size.
         is_due: whether its curves have grown since it was drawn.
+        is_to_fit: whether its axes are to be chosen anew then.
     """
 
     picture: Picture
@@ -46,6 +47,7 @@ class _Shown:
     chart: Chart
     is_stale: bool = True
     is_due: bool = False
+    is_to_fit: bool = False
 
     def put(self, picture: Picture, tile: Tile) -> bool:
         """Gives it a picture and a place; whether it had another one."""
@@ -115,6 +117,12 @@ class ChartGrid(Widget):
         """Draws what has come, and sends only the cells that differ."""
         for shown in self._shown:
             shown.is_due = True
+        self._begin()
+
+    def fit_anew(self) -> None:
+        """Gives all of them the axes that fit best, after the past was read in slices."""
+        for shown in self._shown:
+            shown.is_due = shown.is_to_fit = True
         self._begin()
 
     def end_at(self, end: float | None) -> None:
@@ -207,9 +215,12 @@ class ChartGrid(Widget):
     def _bring_up_to_date(self, shown: _Shown) -> None:
         tile = shown.tile
         if not shown.is_stale:
-            self._refresh(shown, shown.chart.points_added())
+            self._refresh(shown, shown.chart.fit_anew() if shown.is_to_fit else shown.chart.points_added())
+            shown.is_to_fit = False
             return
-        shown.is_stale = False
+        if shown.is_to_fit:
+            shown.chart.view.fit_anew()
+        shown.is_stale = shown.is_to_fit = False
         shown.chart.resize(max(1, tile.width - 2 * MARGIN), tile.height)
         if shown.chart.content is not shown.picture.content:
             shown.chart.show(shown.picture.content)

@@ -33,6 +33,7 @@ class Scene:
         shows: what stands on it when it is there.
         prepare: what is done to the console before the keys.
         attach: what to open the console on, below the folder of runs; empty = the runs.
+        shows_if_large: what else stands on it where there are 30 rows or more.
     """
 
     name: str
@@ -40,6 +41,11 @@ class Scene:
     shows: str = ""
     prepare: Callable[[ConsoleApp], None] | None = None
     attach: str = ""
+    shows_if_large: str = ""
+
+    def shown_at(self, size: tuple[int, int]) -> tuple[str, ...]:
+        """What stands on it in a window of so many columns and rows."""
+        return (self.shows, self.shows_if_large) if size[1] >= 30 else (self.shows,)
 
 
 def capabilities(theme: ThemeName = "dark", glyphs: Glyphs = "braille") -> Capabilities:
@@ -70,11 +76,11 @@ async def scene_of(
         for key in scene.keys:
             await pilot.press(key)
             await settled(app, "inft")
-        await settled(app, scene.shows)
+        await settled(app, *scene.shown_at(size))
         yield app, pilot
 
 
-async def settled(app: ConsoleApp, shows: str) -> None:
+async def settled(app: ConsoleApp, *shows: str) -> None:
     """Waits until the runs are read, the text is there, and nothing changes any more."""
     end = time.monotonic() + PATIENCE_S
     before, still = "", 0
@@ -84,9 +90,9 @@ async def settled(app: ConsoleApp, shows: str) -> None:
         await drained.wait()
         await asyncio.sleep(LOOK_S)
         text = text_of(app)
-        still = still + 1 if text == before and app.snapshot.done and shows in text else 0
+        still = still + 1 if text == before and app.snapshot.done and all(map(text.__contains__, shows)) else 0
         before = text
-        assert time.monotonic() < end, f"{shows!r} did not come; the screen:\n{text}"
+        assert time.monotonic() < end, f"{shows} did not come; the screen:\n{text}"
 
 
 def text_of(app: ConsoleApp) -> str:
@@ -101,10 +107,10 @@ def drawn(app: ConsoleApp, name: str) -> str:
     return svg if of.unicode else to_ascii(svg)
 
 
-async def resized(app: ConsoleApp, pilot: Pilot[None], size: tuple[int, int], shows: str) -> None:
+async def resized(app: ConsoleApp, pilot: Pilot[None], size: tuple[int, int], *shows: str) -> None:
     """The window changes."""
     await pilot.resize_terminal(*size)
-    await settled(app, shows)
+    await settled(app, *shows)
 
 
 def differences(old: str, new: str, most: int = 12) -> Sequence[str]:

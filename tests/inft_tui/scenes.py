@@ -63,7 +63,7 @@ def _foresee(config: Config, cards: Cards | None) -> tuple[Cards, Outlook | None
 SCENES = (
     Scene("launch", ("1",), "amber", ready_to_launch),
     Scene("parameters", ("1", "e"), "basic.seed", ready_to_launch),
-    Scene("runs", shows="finished"),
+    Scene("runs", shows="finished", shows_if_large="  folder  "),
     Scene("monitor", ("enter",), "loss"),
     Scene("chart", ("enter", "enter", "left"), "loss"),
     Scene("compare", ("space", "space", "4"), "sft.lr"),
@@ -74,7 +74,7 @@ SCENES = (
 """One for every screen: the README's pictures."""
 
 DETAILS = (
-    Scene("alert", prepare=something_happened, shows="failed after step 87"),
+    Scene("alert", prepare=something_happened, shows="failed after step 87", shows_if_large="  folder  "),
     Scene("help", ("question_mark",), "Go to the newest run"),
     Scene("commands", ("colon",), "Go to the newest run"),
     Scene("logs-filter", ("5", "slash", *"warning"), "with “warning”"),

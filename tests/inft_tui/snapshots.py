@@ -38,7 +38,7 @@ async def _drawings(scene: Scene, logs_dir: Path) -> dict[str, str]:
         async with scene_of(scene, logs_dir, of, SIZES[0]) as (app, pilot):
             for place, size in enumerate(SIZES):
                 if place:
-                    await resized(app, pilot, size, scene.shows)
+                    await resized(app, pilot, size, *scene.shown_at(size))
                 key = f"{size[0]}x{size[1]}.svg"
                 if glyphs == "ascii":
                     found[f"{scene.name}-ascii-{key}"] = drawn(app, scene.name)
@@ -48,7 +48,7 @@ async def _drawings(scene: Scene, logs_dir: Path) -> dict[str, str]:
                     app.forget_notice()
                     assert isinstance(app.screen, ConsoleScreen)
                     app.screen.draw_bars()
-                    await settled(app, scene.shows)
+                    await settled(app, *scene.shown_at(size))
                     found[f"{scene.name}-{theme}-{key}"] = drawn(app, scene.name)
     return found
 

@@ -400,3 +400,22 @@ def test_nothing_to_show_exports_nothing() -> None:
     chart = a_chart([])
     assert (chart.csv_writer(), chart.to_svg()) == (None, "")
     assert chart.move_cursor(1) == chart.zoom(0.5) == chart.pan(0.5) == []
+
+
+def test_read_in_slices_or_at_once_it_ends_up_the_same() -> None:
+    xs = [float(step) for step in range(1, 901)]
+    ys = [5.0 - step / 200 for step in xs]
+
+    def drawn(slices: int) -> list[str]:
+        series = Series("loss")
+        chart = Chart(Glyphs.BRAILLE)
+        chart.resize(60, 12)
+        chart.show(Content("loss", {"loss": series}))
+        size = len(xs) // slices
+        for start in range(0, len(xs), size):
+            series.extend(xs[start : start + size], ys[start : start + size])
+            chart.points_added()
+        chart.fit_anew()
+        return ["".join(cell.char for cell in row) for row in chart.rows]
+
+    assert drawn(9) == drawn(1)
