@@ -138,10 +138,6 @@ class Chart:
             smoothed.advance(_SLICE)
         return self._figure.grow()
 
-    def fit_anew(self) -> list[Changed]:
-        """The axes that fit best, after the past was read in slices."""
-        return self._redrawn(self.view.fit_anew)
-
     def smooth_on(self) -> None:
         """Smooths a part more without drawing it, as long as it `is_behind`."""
         behind = next((one for one in self._smoothed.values() if len(one) < len(one.series)), None)

@@ -120,9 +120,13 @@ class ChartGrid(Widget):
         self._begin()
 
     def fit_anew(self) -> None:
-        """Gives all of them the axes that fit best, after the past was read in slices."""
+        """Gives those over time the axes that fit best, after the past was read in slices.
+
+        Those over steps have an end that is known, and drawing all of a long run again would be late.
+        """
         for shown in self._shown:
-            shown.is_due = shown.is_to_fit = True
+            if shown.picture.content.since is not None:
+                shown.is_due = shown.is_to_fit = True
         self._begin()
 
     def end_at(self, end: float | None) -> None:
@@ -214,13 +218,13 @@ class ChartGrid(Widget):
 
     def _bring_up_to_date(self, shown: _Shown) -> None:
         tile = shown.tile
-        if not shown.is_stale:
-            self._refresh(shown, shown.chart.fit_anew() if shown.is_to_fit else shown.chart.points_added())
-            shown.is_to_fit = False
-            return
         if shown.is_to_fit:
             shown.chart.view.fit_anew()
-        shown.is_stale = shown.is_to_fit = False
+            shown.is_to_fit = False
+        if not shown.is_stale:
+            self._refresh(shown, shown.chart.points_added())
+            return
+        shown.is_stale = False
         shown.chart.resize(max(1, tile.width - 2 * MARGIN), tile.height)
         if shown.chart.content is not shown.picture.content:
             shown.chart.show(shown.picture.content)

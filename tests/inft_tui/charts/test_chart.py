@@ -415,7 +415,8 @@ def test_read_in_slices_or_at_once_it_ends_up_the_same() -> None:
         for start in range(0, len(xs), size):
             series.extend(xs[start : start + size], ys[start : start + size])
             chart.points_added()
-        chart.fit_anew()
+        chart.view.fit_anew()
+        chart.points_added()
         return ["".join(cell.char for cell in row) for row in chart.rows]
 
     assert drawn(9) == drawn(1)
