@@ -67,7 +67,7 @@ class SystemScreen(ConsoleScreen):
         self._first = 0
         self._is_stale = self._is_late = False
         self._drawn_at = float("-inf")
-        self._drawn_with = (False, False)
+        self._drawn_with = (False, False, False)
         self._polled_at = float("-inf")
 
     def body(self) -> Widget:
@@ -190,10 +190,11 @@ class SystemScreen(ConsoleScreen):
         else:
             self._is_late = True
 
-    def _measures(self) -> tuple[bool, bool]:
-        """Whether there are samples, and a look at the host."""
-        feed = self._feed()
-        return feed is not None and feed.newest is not None, self._machine.host.answer is not None
+    def _measures(self) -> tuple[bool, bool, bool]:
+        """Whether there are samples, all those that were taken before, and a look at the host."""
+        feed, watched, machine = self._feed(), self._watched, self._machine
+        is_loaded = machine.is_loaded if watched is None or feed is machine.own else watched.is_loaded
+        return feed is not None and feed.newest is not None, is_loaded, machine.host.answer is not None
 
     def _is_sampling(self) -> bool:
         """Whether the console has to take samples itself: no run here does, as far as its files are read."""

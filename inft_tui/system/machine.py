@@ -114,6 +114,11 @@ class Machine:
         self.mounts: tuple[Mount, ...] = questions.mounts()
 
     @property
+    def is_loaded(self) -> bool:
+        """Whether all samples of its own that there were have been read."""
+        return self._reader is not None and self._reader.is_loaded
+
+    @property
     def is_waiting(self) -> bool:
         """Whether an answer is long in coming, which is said."""
         waits = (self.gpus.waiting_s, self.lights.waiting_s, *(look.waiting_s for _, look in self.folders))

@@ -31,6 +31,9 @@ BUSY_S, PAUSE_S = 0.010, 0.004
 """Of drawing at a time, and of leaving the screen to others then: a key that is pressed goes through half a dozen
 queues before it is seen, and must not wait for a chart in each."""
 
+SOON_DRAWN = 20_000
+"""Points of a curve that take a few milliseconds to be drawn once more."""
+
 
 @dataclass
 class _Shown:
@@ -120,12 +123,9 @@ class ChartGrid(Widget):
         self._begin()
 
     def fit_anew(self) -> None:
-        """Gives those over time the axes that fit best, after the past was read in slices.
-
-        Those over steps have an end that is known, and drawing all of a long run again would be late.
-        """
+        """Gives them the axes that fit best, after the past was read in slices; of a long run it would be late."""
         for shown in self._shown:
-            if shown.picture.content.since is not None:
+            if max(map(len, shown.picture.content.series.values()), default=0) <= SOON_DRAWN:
                 shown.is_due = shown.is_to_fit = True
         self._begin()
 

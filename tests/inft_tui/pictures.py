@@ -16,6 +16,7 @@ from inft_tui.display.capabilities import Capabilities, Glyphs, ThemeName
 from inft_tui.display.plain_text import to_ascii
 from inft_tui.keys import Keymap
 from inft_tui.pictures import picture_of
+from inft_tui.widgets.chart_grid import ChartGrid
 
 PATIENCE_S = 15.0
 LOOK_S = 0.01
@@ -90,7 +91,8 @@ async def settled(app: ConsoleApp, *shows: str) -> None:
         await drained.wait()
         await asyncio.sleep(LOOK_S)
         text = text_of(app)
-        still = still + 1 if text == before and app.snapshot.done and all(map(text.__contains__, shows)) else 0
+        is_there = app.snapshot.done and not _is_drawing(app) and all(map(text.__contains__, shows))
+        still = still + 1 if text == before and is_there else 0
         before = text
         assert time.monotonic() < end, f"{shows} did not come; the screen:\n{text}"
 
@@ -105,6 +107,11 @@ def drawn(app: ConsoleApp, name: str) -> str:
     of = app.capabilities
     svg = picture_of(app.screen, f"inft-tui: {name}", dark=of.theme != "light")
     return svg if of.unicode else to_ascii(svg)
+
+
+def _is_drawing(app: ConsoleApp) -> bool:
+    """Whether charts are yet to be drawn, which happens in pieces."""
+    return any(grid._is_at_work for grid in app.screen.query(ChartGrid))
 
 
 async def resized(app: ConsoleApp, pilot: Pilot[None], size: tuple[int, int], *shows: str) -> None:

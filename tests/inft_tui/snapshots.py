@@ -14,7 +14,7 @@ from pathlib import Path
 from inft_tui.screens.console_screen import ConsoleScreen
 from tests.inft_tui.pictures import Scene, capabilities, differences, drawn, resized, scene_of, settled
 
-SIZES = ((160, 45), (80, 24), (60, 18))
+SIZES = ((60, 18), (80, 24), (160, 45))  # the large one last: by then all is read
 FOLDER = Path(__file__).with_name("snapshots")
 WRITE = "INFT_SNAPSHOTS"
 
