@@ -37,7 +37,6 @@ class Key:
         where: on which screen.
         short: one word for the footer; empty = not shown there.
         dangerous: whether it changes a run; such keys are not there with --readonly.
-        typed: whether it stays valid while text is typed, as Escape does.
     """
 
     id: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -223,10 +223,6 @@ class Series:
         lows, highs = [math.inf], [-math.inf]
         gaps = self._collect(start, stop, lows, highs)
         return Extent(min(lows), max(highs), gaps)
-
-    def extent_between(self, x0: float, x1: float) -> Extent:
-        """Of the points with x0 <= x <= x1."""
-        return self.extent(bisect_left(self.x, x0), bisect_right(self.x, x1))
 
     def columns(self, x0: float, x1: float, columns: int) -> list[Column | None]:
         """`columns` equal parts of x0..x1, the last one with x1 itself; None where a part has no point."""

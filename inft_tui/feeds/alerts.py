@@ -17,7 +17,6 @@ from inft.runs.jsonl import Record
 from inft.runs.narrate import number
 from inft.runs.quantities import duration, figure
 from inft.runs.visible import visible
-from inft_tui.charts.series import Series
 from inft_tui.feeds.facts import RunFacts
 from inft_tui.words import Latest, end_line
 
@@ -247,26 +246,6 @@ class Watch:
                 subject="the host",
             )
         ]
-
-
-class NewPoints:
-    """Tells which points of a curve, for instance of the loss, are new since the last look."""
-
-    def __init__(self) -> None:
-        self._series: Series | None = None
-        self._seen = 0
-        self._cuts = 0
-
-    def take(self, series: Series | None) -> tuple[Sequence[float], Sequence[float]]:
-        """Steps and values of the new points. After a seam those that are done again are new."""
-        if series is None:
-            return (), ()
-        if series is not self._series:
-            self._series, self._seen, self._cuts = series, 0, len(series.cuts)
-        self._seen = min([self._seen, *series.cuts[self._cuts :]])
-        self._cuts = len(series.cuts)
-        start, self._seen = self._seen, len(series)
-        return series.x[start:], series.y[start:]
 
 
 def jump(before: Sequence[float], loss: float) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.segment import Segment
-from textual.geometry import Region, Size
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -61,10 +61,6 @@ class LineView(Widget):
         """Shows the same in other colours."""
         self._palette = palette
         self.refresh()
-
-    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """As many as there are lines, for a view whose height is `auto`."""
-        return len(self._lines)
 
     def _fitted(self, lines: Sequence[Line], row: int, columns: int) -> Line:
         return fit(lines[row] if row < len(lines) else EMPTY, columns, self._role)

@@ -133,7 +133,7 @@ def test_lengths_that_differ_are_refused() -> None:
 def test_no_points_at_all() -> None:
     series = Series("loss")
     assert series.columns(0, 1, 3) == [None, None, None]
-    assert series.extent_between(0, 1).low == math.inf
+    assert series.extent(0, 0).low == math.inf
 
 
 def test_a_million_points_cost_little_memory_and_their_columns_little_time() -> None:

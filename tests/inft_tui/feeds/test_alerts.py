@@ -9,8 +9,7 @@ import pytest
 from inft.runs.condition import Condition
 from inft.runs.jsonl import Record
 from inft.runs.status import Cause
-from inft_tui.charts.series import Series
-from inft_tui.feeds.alerts import NewPoints, Reading, Watch
+from inft_tui.feeds.alerts import Reading, Watch
 from inft_tui.feeds.facts import RunFacts
 
 ALIVE = Condition("training", alive=True, supervised=True, step=40, max_steps=120)
@@ -77,22 +76,6 @@ class TestLoss:
     def test_it_says_what_and_where(self) -> None:
         (alert,) = Watch().look(losses(*[2.0] * 20, 5.0))
         assert alert.message == "The loss jumped to 5 at step 21; lately it was about 2."
-
-
-def test_new_points_are_told_once() -> None:
-    new, loss = NewPoints(), Series("loss")
-    assert new.take(None) == ((), ())
-    loss.extend([1, 2, 3], [3.0, 2.0, 1.0])
-    assert [list(part) for part in new.take(loss)] == [[1, 2, 3], [3.0, 2.0, 1.0]]
-    assert [list(part) for part in new.take(loss)] == [[], []]
-    loss.append(4, 0.5)
-    assert [list(part) for part in new.take(loss)] == [[4], [0.5]]
-    loss.truncate_from(3)
-    loss.extend([3, 4, 5, 6], [7.0, 6.0, 5.0, 4.0])
-    assert [list(part) for part in new.take(loss)] == [[3, 4, 5, 6], [7.0, 6.0, 5.0, 4.0]]
-    again = Series("loss")
-    again.append(9, 1.0)
-    assert [list(part) for part in new.take(again)] == [[9], [1.0]]
 
 
 def state(name: str, **changes: object) -> Reading:
