@@ -20,18 +20,20 @@ from inft.data.rows import UnusableRow
 from inft.data.skips import SkipLedger
 from inft.errors import ConfigError, DiskError, ExitCode, InftError
 from inft.forecast.architecture import Architecture, read_architecture
+from inft.forecast.flops import ModelFlop
 from inft.forecast.identity import lengths_key
 from inft.forecast.lengths import LengthTable
 from inft.forecast.memory import heaviness
-from inft.forecast.statistics import Statistics, check_usable
+from inft.forecast.statistics import check_usable
 from inft.models.adapters import TrainableTable, add_adapters, trainable_table
 from inft.models.attention import choose_attention
 from inft.models.checkpoint import Checkpoint, load_processor, locate
+from inft.models.compiled import cache_compiled
 from inft.models.family import Family
+from inft.models.layers import set_up_layers
 from inft.models.quantization import DTYPES, load_base
-from inft.models.recompute import keep_little
 from inft.models.registry import FAMILIES
-from inft.project import inside
+from inft.project import cache_dir, inside
 from inft.runs import events
 from inft.runs.checkpoints import newest, sweep
 from inft.runs.clock import utc_now
@@ -40,6 +42,7 @@ from inft.runs.find import reference
 from inft.runs.lineage import ancestors
 from inft.runs.plans import write_plan
 from inft.runs.results import Result
+from inft.training.announcements import announce, tell_aside, tell_leftovers, tell_skips, tell_unusable
 from inft.training.arguments import check_tracker, training_arguments
 from inft.training.callbacks import GradientGuard, Requests, ResumableEarlyStopping, TrainerLoggingCallback
 from inft.training.checkpointing import CheckpointPlan
@@ -47,14 +50,18 @@ from inft.training.control import RunControl
 from inft.training.earlier import set_checkpoints_aside
 from inft.training.first_step import FirstStep
 from inft.training.fit import Fit, as_given, enforce_limit, fit, notices, this_card
+from inft.training.matrix_rate import matrix_rate
 from inft.training.meter import StepMeter
+from inft.training.order import cost_by_size
 from inft.training.origin import starting_point
+from inft.training.padding_free import trainer_for
 from inft.training.precision import Machine, check_precision, this_machine, use_one_gpu
 from inft.training.report import RunReport
 from inft.training.results import put_result, sweep_results
 from inft.training.resume_state import fingerprint
 from inft.training.samples import evenly_spread, sample_captions
-from inft.training.trainer import CaptionTrainer
+from inft.training.stopwatch import stopwatch_of
+from inft.training.trace import step_trace
 
 
 def train(run: RunDirectory, config: Config, report: RunReport, root: Path, control: RunControl) -> ExitCode:
@@ -75,9 +82,13 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
         KeyboardInterrupt: somebody asked for an end where nothing is under way that could be saved.
     """
     use_one_gpu()
+    cache_compiled(cache_dir() / "compiled")
     machine = this_machine()
     announce(report, "hardware", machine.text())
     check_precision(config.compute_dtype, machine)
+    rate = matrix_rate(machine.device, DTYPES[config.compute_dtype])
+    if rate is not None:
+        announce(report, "hardware", f"Matrix products in {config.compute_dtype}: {rate / 1e12:.0f} TFLOP/s")
     family = FAMILIES[config.family]
     attention = choose_attention(
         config.basic.attn_impl,
@@ -113,16 +124,20 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
     model, table = build_model(config, family, checkpoint, machine, attention, report)
     announce(report, "trainable", table.text())
 
-    meter, ledger = StepMeter(), SkipLedger("while training")
+    meter = StepMeter(stopwatch_of(machine.device), flop=ModelFlop(config, architecture).total, matrix_rate=rate)
+    ledger = SkipLedger("while training")
     lineage = tuple(ancestors(run))
     requests = Requests(control, report)
     origin = {} if start is None else start.origin
-    trainer = CaptionTrainer(
+    trainer = trainer_for(
+        config,
+        family,
+        collator,
         model=model,
         args=training_arguments(config, output_dir, on_gpu=machine.on_gpu),
-        collator=collator,
         lengths=lengths.rows,
-        cost=partial(heaviness, config, architecture),
+        # Without a GPU's memory to fill, rows come in the same order with and without padding.
+        cost=partial(heaviness, config, architecture) if machine.on_gpu else cost_by_size,
         rehearses=start is not None and machine.on_gpu,
         evaluation=evaluation,
         meter=meter,
@@ -143,6 +158,7 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
             ),
             requests,
             *first_step(fitted, machine, report),
+            *step_trace(config.sft.profile_step, run, report, meter),
             *early_stopping(config),
         ],
     )
@@ -172,7 +188,7 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
     if ledger.report().too_many():
         announce(report, "saved", f"The adapters as they were trained are in {best_model_dir}.", "warning")
     ledger.check(final=True)
-    report_skips(ledger, report)
+    tell_skips(ledger, report)
     if not cut_short:
         for record in captions(config, model, evaluation or collator, result.step):
             if control.stop is not None:
@@ -206,25 +222,6 @@ def check_log(report: RunReport, output_dir: Path, lineage: Sequence[str]) -> No
     found = newest(output_dir, lineage)
     saved = "" if found is None else f" The checkpoint of step {found.step} is complete in {found.path}."
     raise DiskError(problem.message, problem.fix + saved)
-
-
-def announce(report: RunReport, kind: str, text: str, level: events.AlertLevel = "info") -> None:
-    """A fact about the run, for `console.log` and for whoever follows its events."""
-    print(text, flush=True)
-    one_line = "; ".join(" ".join(line.split()) for line in text.splitlines())
-    report.event(events.alert(level=level, kind=kind, message=one_line, fix=""))
-
-
-def tell_aside(report: RunReport, folder: Path | None) -> None:
-    """Says where an earlier run's results are now."""
-    if folder is not None:
-        announce(report, "earlier", f"Results of an earlier run were moved to {folder}.")
-
-
-def tell_leftovers(report: RunReport, folders: Sequence[Path]) -> None:
-    """Says what of killed runs or replaced results could not be deleted; that is no reason to end a run."""
-    for folder in folders:
-        announce(report, "disk", f"{folder} could not be deleted; the next run here tries again.", "warning")
 
 
 def select(config: Config, report: RunReport, root: Path, split: str) -> Selection:
@@ -271,13 +268,6 @@ def measure(
         on_progress=lambda done, total: report.stage("lengths", done, total, "rows"),
         on_problem=lambda error: announce(report, "disk", f"{error.message} Lengths are measured anew.", "warning"),
     )
-
-
-def tell_unusable(statistics: Statistics, report: RunReport) -> None:
-    """Rows that will be skipped, as far as that is known before a picture is decoded."""
-    skips = statistics.skips
-    if skips.total_skipped and not skips.too_many():
-        announce(report, "rows", f"Measured: {skips.text()}", "warning")
 
 
 def settle(
@@ -338,7 +328,7 @@ def build_model(
         progress=lambda done, total: report.stage("weights", done, total, "tensors"),
     )
     model, targets = add_adapters(base, config, family)
-    keep_little(model, family, recompute=config.sft.gradient_checkpointing)
+    set_up_layers(model, config, family, lambda done, total: report.stage("compiling", done, total, "layers"))
     table = trainable_table(model, targets, family)
     if table.trainable == 0:
         raise InftError("No parameter of the model is trainable.", "Check lora.target_modules.")
@@ -375,13 +365,6 @@ def save(model: PeftModel, collator: CaptionCollator, folder: Path) -> None:
     """Adapters and processor go into `folder`."""
     model.save_pretrained(folder, safe_serialization=True)
     collator.encoder.processor.save_pretrained(folder)
-
-
-def report_skips(ledger: SkipLedger, report: RunReport) -> None:
-    """Rows found unusable while training, if any."""
-    skips = ledger.report()
-    if skips.total_skipped:
-        announce(report, "rows", f"While training: {skips.text()}", "warning")
 
 
 def captions(config: Config, model: PeftModel, collator: CaptionCollator, step: int) -> Iterable[dict[str, object]]:

@@ -76,6 +76,10 @@ def top(
         str | None, typer.Option("--profile", metavar="NAME", help="What to run: a profile's name, or a .toml file.")
     ] = None,
     overrides: Overrides = None,
+    profile_step: Annotated[
+        int | None,
+        typer.Option("--profile-step", metavar="N", help="Write torch's profile of optimiser step N beside the log."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check it and say what would run; make nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the run's events, or the plan, as JSON.")] = False,
     detach: Annotated[
@@ -93,18 +97,19 @@ def top(
     looks = (theme, glyphs, colors)
     if context.invoked_subcommand is not None:
         of_a_run = version or headless or profile or overrides or dry_run or as_json or detach or force
-        if of_a_run or readonly or logs or bell or any(looks):
+        if of_a_run or profile_step is not None or readonly or logs or bell or any(looks):
             raise typer.Exit(exit_code_of(_refuse_mixture(context.invoked_subcommand), as_json=as_json))
         return
     if version:
         raise typer.Exit(exit_code_of(_say_version))
     if not (headless or dry_run):
-        if profile is not None:
-            raise typer.Exit(exit_code_of(_refuse_bare_profile, as_json=as_json))
+        bare = "--profile" if profile is not None else None if profile_step is None else "--profile-step"
+        if bare is not None:
+            raise typer.Exit(exit_code_of(_refuse_bare(bare), as_json=as_json))
         raise typer.Exit(
             exit_code_of(lambda: _console(None, logs, *looks, readonly=readonly, rings=bell), as_json=as_json)
         )
-    chosen = list(overrides or ())
+    chosen = [*(overrides or ()), *(() if profile_step is None else (f"sft.profile_step={profile_step}",))]
 
     def work() -> int:
         named = _named(profile)
@@ -349,10 +354,13 @@ def _named(profile: str | None) -> str:
     raise ConfigError(f"--profile is missing. There are: {names}.", "Name one, as in --profile demo_llama.")
 
 
-def _refuse_bare_profile() -> int:
-    raise ConfigError(
-        "--profile alone starts nothing.", "Add --headless to start the run, or --dry-run to see what would run."
-    )
+def _refuse_bare(option: str) -> Callable[[], int]:
+    def refuse() -> int:
+        raise ConfigError(
+            f"{option} alone starts nothing.", "Add --headless to start the run, or --dry-run to see what would run."
+        )
+
+    return refuse
 
 
 def _refuse_mixture(command: str) -> Callable[[], int]:

@@ -77,9 +77,18 @@ class CaptionCollator(ABC):
     def tiles(row: EncodedRow) -> int:
         """How many tiles the row's picture is cut into."""
 
+    @staticmethod
+    @abstractmethod
+    def batch_tiles(batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """How many tiles the pictures of a whole batch are cut into; () int64, where the batch is."""
+
     @abstractmethod
     def stack(self, rows: Sequence[EncodedRow], length: int, side: Side) -> dict[str, torch.Tensor]:
         """The batch's inputs beside ids, mask and labels, padded to `length` tokens on `side`."""
+
+    @abstractmethod
+    def pictures(self, rows: Sequence[EncodedRow]) -> dict[str, torch.Tensor]:
+        """The pictures of rows that lie end to end, without padding; `pixel_values` is among it."""
 
     def __call__(self, examples: Sequence[Mapping[str, int]]) -> dict[str, Any]:
         """The training batch of the rows numbered by each example's `row`.
@@ -93,12 +102,21 @@ class CaptionCollator(ABC):
         Raises:
             DataError: no row near one of them can be used.
         """
-        skipped: list[SkippedRow] = []
-        rows = [self._usable_row(example["row"], skipped) for example in examples]
+        rows, skipped = self.usable_rows(examples)
         batch: dict[str, Any] = self.pad(rows, "right")
         if skipped:
             batch[SKIPPED_KEY] = skipped
         return batch
+
+    def usable_rows(self, examples: Sequence[Mapping[str, int]]) -> tuple[list[EncodedRow], list[SkippedRow]]:
+        """The rows numbered by each example's `row` or, for one that cannot be used, the next that can; and the former.
+
+        Raises:
+            DataError: no row near one of them can be used.
+        """
+        skipped: list[SkippedRow] = []
+        rows = [self._usable_row(example["row"], skipped) for example in examples]
+        return rows, skipped
 
     def pad_prompts(self, rows: Sequence[EncodedRow]) -> dict[str, torch.Tensor]:
         """The batch of the rows' prompts, padded on the left, for generation: no labels."""
@@ -160,6 +178,11 @@ class LlamaCollator(CaptionCollator):
         """Those of the grid; the empty ones that fill up to four are not counted."""
         return int(row.extra["aspect_ratio_mask"].sum())
 
+    @staticmethod
+    def batch_tiles(batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """As `tiles`."""
+        return batch["aspect_ratio_mask"].sum()
+
     def stack(self, rows: Sequence[EncodedRow], length: int, side: Side) -> dict[str, torch.Tensor]:
         """pixel_values (B, 1, L, C, H, W), aspect_ratio_ids (B, 1), aspect_ratio_mask (B, 1, L) and
         cross_attention_mask (B, T, 1, L) int64.
@@ -176,6 +199,13 @@ class LlamaCollator(CaptionCollator):
             filling = mask[-1:].expand(missing, -1, -1) if side == "right" else mask.new_zeros(missing, *mask.shape[1:])
             masks.append(torch.cat([mask, filling] if side == "right" else [filling, mask]))
         return batch | {"cross_attention_mask": torch.stack(masks)}
+
+    def pictures(self, rows: Sequence[EncodedRow]) -> dict[str, torch.Tensor]:
+        """pixel_values (B, L, C, H, W), aspect_ratio_ids (B, 1) int64."""
+        return {
+            "pixel_values": torch.cat([row.extra["pixel_values"] for row in rows]).squeeze(1),
+            "aspect_ratio_ids": torch.cat([row.extra["aspect_ratio_ids"] for row in rows]),
+        }
 
 
 class AyaCollator(CaptionCollator):
@@ -201,6 +231,21 @@ class AyaCollator(CaptionCollator):
         """Those of the grid, and the whole picture as the last."""
         return len(row.extra["pixel_values"])
 
+    @staticmethod
+    def batch_tiles(batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """As `tiles`."""
+        pixels = batch["pixel_values"]
+        return torch.tensor(len(pixels), device=pixels.device)
+
     def stack(self, rows: Sequence[EncodedRow], length: int, side: Side) -> dict[str, torch.Tensor]:
         """pixel_values (L, C, H, W): the tiles of all rows, one row's after the other's."""
         return {"pixel_values": torch.cat([row.extra["pixel_values"] for row in rows])}
+
+    def pictures(self, rows: Sequence[EncodedRow]) -> dict[str, torch.Tensor]:
+        """pixel_values as `stack`; picture_places, int64, the places of the pictures' tokens."""
+        ids = torch.cat([row.input_ids for row in rows])
+        token: int = self.encoder.processor.image_token_id
+        return {
+            "pixel_values": torch.cat([row.extra["pixel_values"] for row in rows]),
+            "picture_places": (ids == token).nonzero().squeeze(1),
+        }

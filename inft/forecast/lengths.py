@@ -1,13 +1,16 @@
 """How long the rows are, summed up: all that the memory forecast needs to know of the data.
 
 Rows of one number of tiles form a class. That is little enough to be read from a cache at every keystroke, and enough
-for the heaviest micro-batch: memory grows with the padded length, the tiles and the supervised tokens of a micro-batch.
+for the heaviest micro-batch: memory grows with its padded length, or with its tokens where rows lie end to end
+(`sft.padding_free`), and with its tiles and supervised tokens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from heapq import nlargest
+from itertools import chain
 from statistics import fmean
 
 from inft.params import FamilyName
@@ -15,15 +18,22 @@ from inft.params import FamilyName
 
 @dataclass(frozen=True)
 class BatchShape:
-    """One padded micro-batch."""
+    """One micro-batch."""
 
     rows: int
     tokens: int
-    """Padded length of each row, the picture's tokens included."""
+    """Of its longest row, the picture's included; every row's where they are padded."""
     tiles: int
     """Tiles of all rows together; on Llama those of the grid, its tower runs four a row in any case."""
     supervised: int
     """Supervised tokens of all rows together, at most."""
+    all_tokens: int
+    """Of all rows together, without padding, at most."""
+
+    @classmethod
+    def of_equal_rows(cls, rows: int, tokens: int, tiles: int, supervised: int) -> BatchShape:
+        """A micro-batch whose rows are all as long as the longest."""
+        return cls(rows, tokens, tiles, supervised, rows * tokens)
 
     def covers(self, other: BatchShape) -> bool:
         """Whether this one takes at least as much of everything."""
@@ -32,7 +42,12 @@ class BatchShape:
             and self.tokens >= other.tokens
             and self.tiles >= other.tiles
             and self.supervised >= other.supervised
+            and self.all_tokens >= other.all_tokens
         )
+
+
+LONG_ROWS = 16
+"""Rows of a class whose lengths are kept one by one: as many as a plan's largest micro-batch has."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +62,13 @@ class TileClass:
     """Most supervised tokens of a row."""
     total_tokens: int
     """Tokens of all rows together."""
+    also_long: tuple[int, ...] = ()
+    """Tokens of the next longest rows, in descending order; all further rows are at most as long as the last."""
+
+    def longest_rows(self, count: int) -> list[int]:
+        """Tokens of its `count` longest rows, at most; fewer when there are no more."""
+        known = (self.longest, *self.also_long)[:count]
+        return [*known, *[known[-1]] * (min(count, self.rows) - len(known))]
 
 
 @dataclass(frozen=True)
@@ -64,17 +86,25 @@ class LengthTable:
     @classmethod
     def of(cls, rows: Iterable[tuple[int, int, int]]) -> LengthTable:
         """The table of measured rows, each (tokens, tiles, supervised tokens); at least one."""
-        classes: dict[int, TileClass] = {}
+        lengths: dict[int, list[int]] = {}
+        supervised_most: dict[int, int] = {}
         for tokens, tiles, supervised in rows:
-            before = classes.get(tiles, TileClass(tiles, 0, 0, 0, 0))
-            classes[tiles] = TileClass(
-                tiles=tiles,
-                rows=before.rows + 1,
-                longest=max(before.longest, tokens),
-                most_supervised=max(before.most_supervised, supervised),
-                total_tokens=before.total_tokens + tokens,
+            lengths.setdefault(tiles, []).append(tokens)
+            supervised_most[tiles] = max(supervised_most.get(tiles, 0), supervised)
+        classes = []
+        for tiles in sorted(lengths):
+            longest, *also_long = nlargest(LONG_ROWS, lengths[tiles])
+            classes.append(
+                TileClass(
+                    tiles=tiles,
+                    rows=len(lengths[tiles]),
+                    longest=longest,
+                    most_supervised=supervised_most[tiles],
+                    total_tokens=sum(lengths[tiles]),
+                    also_long=tuple(also_long),
+                )
             )
-        return cls(tuple(classes[tiles] for tiles in sorted(classes)), measured=True)
+        return cls(tuple(classes), measured=True)
 
     @property
     def rows(self) -> int:
@@ -99,11 +129,12 @@ class LengthTable:
         """
         rows = min(rows, self.rows)
         supervised = sum(_largest(((one.most_supervised, one.rows) for one in self.classes), rows))
+        all_tokens = sum(nlargest(rows, chain.from_iterable(one.longest_rows(rows) for one in self.classes)))
         shapes = []
         for longest in self.classes:
             others = ((one.tiles, one.rows - 1 if one is longest else one.rows) for one in self.classes)
             tiles = longest.tiles + sum(_largest(others, rows - 1))
-            shapes.append(BatchShape(rows, longest.longest, tiles, supervised))
+            shapes.append(BatchShape(rows, longest.longest, tiles, supervised, min(all_tokens, rows * longest.longest)))
         return tuple(
             shape
             for number, shape in enumerate(shapes)

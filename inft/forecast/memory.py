@@ -99,8 +99,7 @@ def _of_shape(
         Part("adapters", adapter_bytes(config, architecture), "adapters"),
         Part("gradients", gradient_bytes(config, architecture), "gradients"),
         Part("optimiser", state.card, "optimiser state"),
-        # The next step's first micro-batch is fetched ahead.
-        Part("inputs", held.inputs(choice.accumulation + 1), "pictures and ids of one step"),
+        Part("inputs", held.inputs(choice.accumulation), "pictures and ids that are on the card"),
     ]
     of_vision = [
         Part("vision", int(kept.vision), "activations of the vision tower"),
@@ -111,10 +110,12 @@ def _of_shape(
         Part("text", int(kept.text), "activations of the language model"),
         Part("casts", int(kept.adapters), "adapters in 16 bit"),
     ]
-    casts = 0 if kept.adapters else held.cast_adapters()
+    # Compiled layers make theirs one layer at a time.
+    casts = 0 if kept.adapters or config.sft.torch_compile else held.cast_adapters()
     training = {
         "the vision tower's forward pass": [*of_vision, _work(held.vision_work())],
         "the language model's forward pass": [*of_all, _work(held.text_work() + casts)],
+        "the loss": [*of_all, _work(held.loss_work())],
         "the language model's backward pass": [*of_all, _work(held.text_backward_work())],
         "the vision tower's backward pass": [*of_vision, _work(held.vision_backward_work())],
     }
@@ -139,7 +140,7 @@ def _evaluation(config: Config, architecture: Architecture, shape: BatchShape) -
     if config.data.eval_split is None and not config.basic.sample_rows:
         return {}
     rows = config.sft.inference_batch_size
-    each = BatchShape(
+    each = BatchShape.of_equal_rows(
         rows=rows,
         tokens=shape.tokens,
         tiles=-(-shape.tiles * rows // shape.rows),

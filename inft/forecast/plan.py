@@ -11,7 +11,7 @@ from inft.forecast.architecture import Architecture
 from inft.forecast.choice import Choice, choice_of, describe
 from inft.forecast.lengths import LengthTable
 from inft.forecast.memory import Forecast, forecast
-from inft.forecast.speed import seconds_per_sample
+from inft.forecast.speed import Speed
 from inft.machine.units import GIB
 
 MARGIN = 0.03
@@ -25,6 +25,10 @@ one of least memory is taken: the speed model is about 15 % off on the very card
 
 LARGEST_MICRO_BATCH = 16
 """Rows. Beyond that a GPU has long been busy, and every row more only takes memory."""
+
+BUDGETS = (1.0, 0.7, 0.5)
+"""Values of `sft.activation_budget` that are worth a look, since each has torch's partitioner take another step: all is
+kept; not what costs next to nothing to compute again; nor masks and attention (`inft.forecast.layer_activations`)."""
 
 CLEARLY_LESS = 0.9
 """An alternative for its memory takes at most this share of the plan's."""
@@ -137,9 +141,11 @@ def choose(config: Config, architecture: Architecture, lengths: LengthTable, bud
     """
     margin = int(MARGIN * budget_bytes)
 
+    speed = Speed(config, architecture, lengths)
+
     def judged(choice: Choice) -> _Candidate:
         expected = forecast(config, architecture, lengths, choice)
-        seconds = seconds_per_sample(config, architecture, lengths, choice)
+        seconds = speed.seconds_per_sample(choice)
         return _Candidate(choice, expected, seconds, fits=expected.card_bytes + margin <= budget_bytes)
 
     candidates = tuple(map(judged, choices(config)))
@@ -170,20 +176,22 @@ def choices(config: Config) -> Iterator[Choice]:
     """Every way to do the configuration's optimiser step that is worth a look, its effective batch kept.
 
     Micro-batches divide it and go up to `LARGEST_MICRO_BATCH`, the configured one if that is larger. Recomputation is
-    left out where the attention cannot have it, the held base where nothing is quantised or its biases train.
+    left out where the attention cannot have it, the held base where nothing is quantised or its biases train. Compiled
+    layers that are not recomputed may keep a part of what they would.
     """
     batch = config.effective_batch
     largest = max(LARGEST_MICRO_BATCH, config.data.batch_size)
+    budgets = sorted({*BUDGETS, config.sft.activation_budget}, reverse=True) if config.sft.torch_compile else [1.0]
     for rows in range(1, min(largest, batch) + 1):
         if batch % rows:
             continue
-        for recompute in (True, False):
-            if recompute and config.basic.attn_impl == "flex":
+        for hold in (False, True):
+            if hold and not (config.qlora.load_in_4bit and config.lora.bias == "none"):
                 continue
-            for hold in (False, True):
-                if hold and not (config.qlora.load_in_4bit and config.lora.bias == "none"):
-                    continue
-                yield Choice(rows, batch // rows, recompute, hold)
+            if config.basic.attn_impl != "flex":
+                yield Choice(rows, batch // rows, recompute=True, hold_dequantized=hold)
+            for budget in budgets:
+                yield Choice(rows, batch // rows, recompute=False, hold_dequantized=hold, activation_budget=budget)
 
 
 def _why(chosen: _Candidate, fastest: _Candidate, fitting: int, all_ways: int) -> str:

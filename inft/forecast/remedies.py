@@ -11,8 +11,9 @@ from inft.errors import ConfigError
 from inft.forecast.architecture import Architecture
 from inft.forecast.lengths import LengthTable
 from inft.forecast.memory import Forecast, forecast
-from inft.forecast.plan import MARGIN, choices
+from inft.forecast.plan import BUDGETS, MARGIN, choices
 from inft.machine.units import GIB
+from inft.params import PADDING_FREE_ATTENTION
 
 MOST_TOGETHER = 3
 """Changes that are tried together; with more than that it is another recipe."""
@@ -28,7 +29,7 @@ class Change:
     """
 
     key: str
-    value: str | int | bool
+    value: str | float | bool
 
     @property
     def text(self) -> str:
@@ -100,13 +101,19 @@ def advice(found: Sequence[Remedy]) -> str:
     return f"Run with {'; or '.join(told)}."
 
 
-def _candidates(config: Config, now: Forecast | None) -> dict[str, tuple[str | int | bool, ...]]:
+def _candidates(config: Config, now: Forecast | None) -> dict[str, tuple[str | float | bool, ...]]:
     """Values to try by key, from the mildest on; keys that leave the result alone first."""
-    found: dict[str, tuple[str | int | bool, ...]] = {}
+    found: dict[str, tuple[str | float | bool, ...]] = {}
     if now is not None and now.peak_bytes > now.training_bytes:
         found["sft.inference_batch_size"] = tuple(_halves(config.sft.inference_batch_size))
     if config.sft.fit == "manual":
         found["sft.fit"] = ("auto",)
+    if not config.sft.padding_free and config.basic.attn_impl in PADDING_FREE_ATTENTION:
+        found["sft.padding_free"] = (True,)
+    if config.sft.padding_free and not config.sft.torch_compile:
+        found["sft.torch_compile"] = (True,)
+    if config.sft.torch_compile and config.sft.fit == "manual" and not config.sft.gradient_checkpointing:
+        found["sft.activation_budget"] = tuple(share for share in BUDGETS if share < config.sft.activation_budget)
     if config.basic.attn_impl == "eager":
         found["basic.attn_impl"] = ("sdpa",)
     if not config.qlora.load_in_4bit:

@@ -1,74 +1,101 @@
 """How long a way of doing steps takes, for comparing it with another: a roofline with measured constants.
 
-The constants are of one H200 (torch 2.11, `benchmarks/forecast.py`). On another card every time differs and most of the
-ratios hold; nothing but ratios is shown to a person.
+The constants are of one H200 (torch 2.11, `benchmarks/forecast.py`, `benchmarks/train_speed.py`). On another card every
+time differs and most of the ratios hold; nothing but ratios is shown to a person.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from inft.config import Config
 from inft.forecast.architecture import Architecture
-from inft.forecast.choice import Choice, with_choice
+from inft.forecast.choice import Choice
+from inft.forecast.flops import BatchContent, ModelFlop, Operations
 from inft.forecast.layers import linear_layers
 from inft.forecast.lengths import LengthTable
 from inft.forecast.weights import adapted_layers
 from inft.models.targets import LAYOUTS
 
-FLOP_PER_SECOND = 330e12
-"""What the whole of a step reaches once the card is busy, element-wise work included."""
-MASKED_FLOP_PER_SECOND = 130e12
-"""What attention behind a dense mask over thousands of tokens reaches, as in Llama's vision tower."""
+LINEAR_FLOP_PER_SECOND = {"plain": 335e12, "compiled": 470e12}
+"""What linear layers reach on a busy card, the element-wise work between them included."""
+ATTENTION_FLOP_PER_SECOND = {"plain": 335e12, "masked tower": 130e12, "within rows": 216e12}
+"""What attention reaches: sdpa; behind a dense mask over thousands of tokens, as in Llama's vision tower; and in pieces
+of whatever length."""
 UNPACK_SECONDS = 2e-12
 """For one 4-bit weight, in every pass."""
-LAUNCH_SECONDS = {"text": 5.0e-3, "text, held": 3.8e-3, "vision": 1.9e-3, "vision, frozen": 0.6e-3}
+LAUNCH_SECONDS = {
+    "plain": {"text": 5.0e-3, "text, held": 3.8e-3, "vision": 1.9e-3, "vision, frozen": 0.6e-3},
+    "compiled": {"text": 1.6e-3, "text, held": 1.2e-3, "vision": 0.7e-3, "vision, frozen": 0.4e-3},
+}
 """What the processor takes to start a layer's kernels, per pass; with few rows the card waits for that."""
+BUDGET_AGAIN = 0.6
+"""What of the forward pass a budget of 0 would have computed again. It grows with the cube of what is not kept, since
+the cheapest is left out first: at 0.7 nothing was to be measured."""
 
 
-def seconds_per_sample(config: Config, architecture: Architecture, lengths: LengthTable, choice: Choice) -> float:
-    """Seconds that one row takes, forward and backward.
-
-    A frozen base costs `2 N` operations per token in the forward pass and as many in the backward pass, recomputation
-    `2 N` again; attention `4 T h` per token and layer, two to two and a half times that backwards.
+class Speed:
+    """How long the rows of a run take.
 
     Args:
-        config: adapters and dtype are used.
+        config: adapters, dtype and the way through a step are used; not what a choice says.
         architecture: of the model.
-        lengths: of the rows; a micro-batch is as long as its longest row is on average.
-        choice: what is asked about.
+        lengths: of the rows.
     """
-    config = with_choice(config, choice)
-    text, vision = architecture.text, architecture.vision
-    layout = LAYOUTS[architecture.family]
-    weights = dict.fromkeys(("language", "vision", "projector", "other"), 0)
-    for layer in linear_layers(architecture):
-        weights[layout.group(layer.path)] += layer.weights
-    adapted = adapted_layers(architecture, config.target_modules, config.lora.scope)
-    groups = {layout.group(layer.path) for layer in adapted}
-    again = 1 if choice.recompute else 0
-    passes = 2 + again
-    trained = "vision" in groups or config.lora.bias == "all"
-    vision_passes = passes if trained else 1
-    rows = choice.micro_batch
-    length = expected_longest(lengths, rows)
-    tokens = rows * length
-    tiles = rows * (vision.max_tiles or lengths.mean_tiles)
-    patches = tiles * vision.patches_per_tile
-    reach = vision.patches_per_tile * (vision.max_tiles or 1)
-    vision_layers = vision.layers + vision.global_layers
-    operations = (
-        2 * weights["language"] * tokens * passes
-        + 4 * length * text.hidden * text.layers * tokens * (passes + 1)
-        + 2 * weights["vision"] * patches * vision_passes
-        + 2 * weights["projector"] * patches / architecture.downsample**2 * vision_passes
-    )
-    looking = 4 * reach * vision.hidden * vision_layers * patches * (vision_passes + (1.5 if trained else 0))
-    unpacked = 0 if choice.hold_dequantized or not config.qlora.load_in_4bit else sum(weights.values())
-    rate = MASKED_FLOP_PER_SECOND if vision.max_tiles else FLOP_PER_SECOND
-    card = operations / FLOP_PER_SECOND + looking / rate + unpacked * passes * UNPACK_SECONDS
-    per_text_layer = LAUNCH_SECONDS["text, held" if choice.hold_dequantized else "text"]
-    per_vision_layer = LAUNCH_SECONDS["vision" if trained else "vision, frozen"]
-    launches = text.layers * passes * per_text_layer + vision_layers * vision_passes * per_vision_layer
-    return max(card, launches) / rows
+
+    def __init__(self, config: Config, architecture: Architecture, lengths: LengthTable) -> None:
+        self._config, self._architecture, self._lengths = config, architecture, lengths
+        self._flop = ModelFlop(config, architecture)
+        layout = LAYOUTS[architecture.family]
+        self._weights = sum(layer.weights for layer in linear_layers(architecture))
+        adapted = adapted_layers(architecture, config.target_modules, config.lora.scope)
+        self._trains_vision = config.lora.bias == "all" or any(
+            layout.group(layer.path) == "vision" for layer in adapted
+        )
+        self._kind = "compiled" if config.sft.torch_compile else "plain"
+
+    def seconds_per_sample(self, choice: Choice) -> float:
+        """Seconds that one row takes, forward and backward."""
+        content = self._content(choice.micro_batch)
+        again = 1.0 if choice.recompute else BUDGET_AGAIN * (1 - choice.activation_budget) ** 3
+        forward, backward = self._flop.forward(content), self._flop.backward(content)
+        card = self._seconds(forward) + self._seconds(backward) + again * self._seconds(self._trained(forward))
+        passes = 3 if choice.recompute else 2
+        if self._config.qlora.load_in_4bit and not choice.hold_dequantized:
+            card += self._weights * passes * UNPACK_SECONDS
+        return max(card, self._launches(choice, passes)) / choice.micro_batch
+
+    def _content(self, rows: int) -> BatchContent:
+        """A micro-batch as it is on average; where rows are padded, all of them are as long as its longest."""
+        table = self._lengths
+        length = table.mean_tokens if self._config.sft.padding_free else expected_longest(table, rows)
+        supervised = sum(one.most_supervised * one.rows for one in table.classes) / table.rows
+        return BatchContent((round(length),) * rows, round(rows * table.mean_tiles), round(rows * supervised))
+
+    def _seconds(self, operations: Operations) -> float:
+        linear = operations.vision + operations.projector + operations.text + operations.head
+        of_text, of_tower = operations.text_attention + operations.cross_attention, operations.tower_attention
+        if self._config.sft.padding_free:
+            attention = (of_text + of_tower) / ATTENTION_FLOP_PER_SECOND["within rows"]
+        else:
+            masked = "masked tower" if self._architecture.vision.max_tiles else "plain"
+            # Behind a padding mask all pairs of tokens are computed, not only those that a token may look at.
+            attention = 2 * of_text / ATTENTION_FLOP_PER_SECOND["plain"] + of_tower / ATTENTION_FLOP_PER_SECOND[masked]
+        return linear / LINEAR_FLOP_PER_SECOND[self._kind] + attention
+
+    def _trained(self, forward: Operations) -> Operations:
+        """What of the forward pass keeps anything, and is computed again where that is not kept."""
+        if self._trains_vision:
+            return forward
+        return replace(forward, vision=0, tower_attention=0, projector=0)
+
+    def _launches(self, choice: Choice, passes: int) -> float:
+        seconds, vision = LAUNCH_SECONDS[self._kind], self._architecture.vision
+        per_text_layer = seconds["text, held" if choice.hold_dequantized else "text"]
+        per_vision_layer = seconds["vision" if self._trains_vision else "vision, frozen"]
+        vision_passes = passes if self._trains_vision else 1
+        of_vision = (vision.layers + vision.global_layers) * vision_passes * per_vision_layer
+        return self._architecture.text.layers * passes * per_text_layer + of_vision
 
 
 def expected_longest(lengths: LengthTable, rows: int) -> float:

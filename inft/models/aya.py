@@ -11,6 +11,7 @@ from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2Im
 
 from inft.data.collators import AyaCollator
 from inft.models.family import Family
+from inft.models.packed_aya import hidden_states
 from inft.models.released import RELEASED
 
 
@@ -42,5 +43,7 @@ AYA = Family(
     processor=AyaVisionProcessor,
     image_processor=GotOcr2ImageProcessorPil,
     released_config=released_config,
+    layers=("model.language_model.layers", "model.vision_tower.encoder.layers"),
+    packed_hidden_states=hidden_states,
     adjust=scale_logits,
 )

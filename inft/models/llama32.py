@@ -9,6 +9,7 @@ from transformers.models.mllama.image_processing_pil_mllama import MllamaImagePr
 
 from inft.data.collators import LlamaCollator
 from inft.models.family import Family
+from inft.models.packed_llama32 import hidden_states
 from inft.models.released import RELEASED
 
 
@@ -18,11 +19,15 @@ def released_config() -> MllamaConfig:
     return described
 
 
+TOWER = ("model.vision_model.transformer.layers", "model.vision_model.global_transformer.layers")
+
 LLAMA32 = Family(
     name="llama32",
     collator=LlamaCollator,
     processor=MllamaProcessor,
     image_processor=MllamaImageProcessorPil,
     released_config=released_config,
-    recomputed_here=("model.vision_model.transformer.layers", "model.vision_model.global_transformer.layers"),
+    layers=("model.language_model.layers", *TOWER),
+    packed_hidden_states=hidden_states,
+    recomputed_here=TOWER,
 )

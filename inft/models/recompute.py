@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from inft.models.family import Family
 
 
-def keep_little(model: PeftModel, family: Family, *, recompute: bool) -> None:
+def keep_little(model: PeftModel, family: Family, *, recompute: bool, padding_free: bool = False) -> None:
     """Sets up what is kept; has to come after the adapters.
 
     No embedding is made to require gradients, for which PEFT, TRL and transformers all have a hook: it is there for
@@ -22,15 +22,17 @@ def keep_little(model: PeftModel, family: Family, *, recompute: bool) -> None:
 
     Args:
         model: base with adapters.
-        family: knows the layers that transformers does not recompute by itself.
+        family: knows the layers.
         recompute: whether activations are recomputed (`sft.gradient_checkpointing`).
+        padding_free: whether nothing of it is left to transformers, which would wrap each layer once more.
     """
-    model.get_base_model().enable_input_require_grads = _nothing
+    base = model.get_base_model()
+    base.enable_input_require_grads = _nothing
     if not recompute:
         return
-    for path, module in model.get_base_model().named_modules():
-        if path.rpartition(".")[0] in family.recomputed_here:
-            _recompute(module)
+    for path in family.layers if padding_free else family.recomputed_here:
+        for layer in base.get_submodule(path).children():
+            _recompute(layer)
 
 
 def _nothing() -> None:

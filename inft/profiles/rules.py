@@ -8,7 +8,7 @@ from pathlib import Path
 
 from inft.config import Config
 from inft.errors import ConfigError
-from inft.params import LANGUAGE_NAMES, MUNIChusLoadConfig
+from inft.params import LANGUAGE_NAMES, PADDING_FREE_ATTENTION, MUNIChusLoadConfig
 from inft.profiles.knobs import close, describe_fields
 from inft.profiles.problems import Problem
 from inft.project import inside
@@ -30,6 +30,7 @@ def check_rules(config: Config, where: Where, root: Path) -> Iterator[Problem]:
     yield from _hub_ids(config, where)
     yield from _quantisation(config, where)
     yield from _fp16(config, where)
+    yield from _fast_path(config, where)
     yield from _languages(config, where)
     yield from _columns(config, where)
     yield from _evaluation(config, where)
@@ -125,6 +126,41 @@ def _fp16(config: Config, where: Where) -> Iterator[Problem]:
             "scaling needs fp32.",
             'Set lora.bias = "none", or compute in bfloat16.',
             (bias,),
+        )
+
+
+def _fast_path(config: Config, where: Where) -> Iterator[Problem]:
+    free, compiled, budget = "sft.padding_free", "sft.torch_compile", "sft.activation_budget"
+    attention, recompute = "basic.attn_impl", "sft.gradient_checkpointing"
+    sft = config.sft
+    if sft.padding_free and config.basic.attn_impl not in PADDING_FREE_ATTENTION:
+        yield Problem(
+            f"{free} = true in {where(free)} brings kernels of its own, which attend within rows of any length; "
+            f"{attention} = {shown(config.basic.attn_impl)} in {where(attention)} asks for others.",
+            f'State {attention} = "auto", or leave {free} out.',
+            (free, attention),
+        )
+    if sft.torch_compile and not sft.padding_free:
+        yield Problem(
+            f"{compiled} = true in {where(compiled)} needs {free}: the compiled layers are those of rows without "
+            "padding.",
+            f"State {free} = true too, or leave {compiled} out.",
+            (compiled, free),
+        )
+    if sft.activation_budget < 1 and not sft.torch_compile:
+        yield Problem(
+            f"{budget} = {sft.activation_budget:g} in {where(budget)} needs {compiled}: it is compiled layers that it "
+            "rules.",
+            f"State {compiled} = true too, or leave {budget} out.",
+            (budget, compiled),
+        )
+    # A plan chooses between the two by itself.
+    if sft.activation_budget < 1 and sft.gradient_checkpointing and sft.fit == "manual":
+        yield Problem(
+            f"{budget} = {sft.activation_budget:g} in {where(budget)} has no effect while {recompute} is true in "
+            f"{where(recompute)}: every layer is recomputed as a whole.",
+            f"State {recompute} = false, or leave {budget} out.",
+            (budget, recompute),
         )
 
 

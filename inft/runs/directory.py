@@ -84,6 +84,10 @@ class RunDirectory:
         """Samples of GPU and host; appended by the supervisor."""
         return self.path / "hardware.jsonl"
 
+    def trace(self, step: int) -> Path:
+        """What torch's profiler saw of an optimiser step (`sft.profile_step`); written by the trainer."""
+        return self.path / f"trace-step-{step}.json.gz"
+
     @property
     def reserve(self) -> Path:
         """Room on the disk that is given up when it is full, so that the run's end can still be written."""

@@ -36,6 +36,7 @@ def train_begin(
     num_train_epochs: float,
     trainable_parameters: int,
     total_parameters: int,
+    matrix_tflops: float | None = None,
     at: datetime | None = None,
     **extra: object,
 ) -> Record:
@@ -46,6 +47,7 @@ def train_begin(
         num_train_epochs: passes over the rows that this is.
         trainable_parameters: numbers that training changes.
         total_parameters: all numbers of the model, adapters included.
+        matrix_tflops: what the GPU reached in matrix products at the start, in 10^12 operations a second.
         at: the moment; None = now.
         extra: further keys, for instance `supervised_tokens` of the checked batch, or `global_step` after a resume.
     """
@@ -57,6 +59,7 @@ def train_begin(
             "num_train_epochs": num_train_epochs,
             "trainable_parameters": trainable_parameters,
             "total_parameters": total_parameters,
+            "matrix_tflops": matrix_tflops,
         },
         extra,
     )
@@ -77,6 +80,11 @@ def log(
     peak_vram_gib: float | None = None,
     data_sec: float | None = None,
     compute_sec: float | None = None,
+    forward_sec: float | None = None,
+    backward_sec: float | None = None,
+    optimizer_sec: float | None = None,
+    model_tflops_per_sec: float | None = None,
+    mfu: float | None = None,
     at: datetime | None = None,
     **extra: object,
 ) -> Record:
@@ -95,7 +103,12 @@ def log(
         supervised_tokens: tokens that carried the loss.
         peak_vram_gib: most memory held on one GPU so far.
         data_sec: seconds per step spent waiting for batches.
-        compute_sec: seconds per step spent in forward, backward and optimiser.
+        compute_sec: the rest of a step's seconds.
+        forward_sec: seconds per step spent in forward passes.
+        backward_sec: in backward passes, with what they compute again.
+        optimizer_sec: in clipping gradients and in the optimiser.
+        model_tflops_per_sec: operations of the model, in 10^12 a second; what is computed again is not counted.
+        mfu: these as a share, 0 to 1, of what the GPU reaches in matrix products; None without a GPU.
         at: the moment; None = now.
         extra: whatever else the Trainer logged.
     """
@@ -116,6 +129,11 @@ def log(
             "peak_vram_gib": peak_vram_gib,
             "data_sec": data_sec,
             "compute_sec": compute_sec,
+            "forward_sec": forward_sec,
+            "backward_sec": backward_sec,
+            "optimizer_sec": optimizer_sec,
+            "model_tflops_per_sec": model_tflops_per_sec,
+            "mfu": mfu,
         },
         extra,
     )

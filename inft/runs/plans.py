@@ -14,8 +14,8 @@ from inft.runs.records import unreadable
 from inft.runs.visible import visible
 
 STATE_IT = (
-    "State data.batch_size, sft.gradient_accumulation_steps, sft.gradient_checkpointing and sft.fit=manual with --set, "
-    "and add --force."
+    "State data.batch_size, sft.gradient_accumulation_steps, sft.gradient_checkpointing, sft.activation_budget and "
+    "sft.fit=manual with --set, and add --force."
 )
 """What to do where it is lost what a run had chosen."""
 
@@ -108,9 +108,15 @@ def read_plan(run: RunDirectory) -> PlanRecord | None:
             f"{visible(str(run.plan))} is damaged: {visible(str(error))}.",
             STATE_IT,
         ) from error
-    if min(record.choice.micro_batch, record.choice.accumulation) < 1:
+    choice = record.choice
+    if min(choice.micro_batch, choice.accumulation) < 1:
         raise ConfigError(
-            f"{visible(str(run.plan))} is damaged: its micro-batches are of {record.choice.micro_batch} rows.",
+            f"{visible(str(run.plan))} is damaged: its micro-batches are of {choice.micro_batch} rows.",
+            STATE_IT,
+        )
+    if not 0 < choice.activation_budget <= 1:
+        raise ConfigError(
+            f"{visible(str(run.plan))} is damaged: its activation budget is {choice.activation_budget:g}.",
             STATE_IT,
         )
     return record
@@ -122,6 +128,7 @@ def overrides_of(choice: Choice) -> tuple[str, ...]:
         f"data.batch_size={choice.micro_batch}",
         f"sft.gradient_accumulation_steps={choice.accumulation}",
         f"sft.gradient_checkpointing={str(choice.recompute).lower()}",
+        f"sft.activation_budget={choice.activation_budget}",
         f"qlora.hold_dequantized={str(choice.hold_dequantized).lower()}",
         "sft.fit=manual",
     )

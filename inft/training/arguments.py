@@ -21,6 +21,7 @@ def training_arguments(config: Config, output_dir: Path, *, on_gpu: bool) -> SFT
     """
     sft, data = config.sft, config.data
     evaluates = data.eval_split is not None
+    by_transformers = sft.gradient_checkpointing and not sft.padding_free  # see `inft.models.recompute`
     return SFTConfig(
         output_dir=str(output_dir),
         num_train_epochs=sft.num_epochs,
@@ -37,8 +38,8 @@ def training_arguments(config: Config, output_dir: Path, *, on_gpu: bool) -> SFT
         max_grad_norm=sft.max_grad_norm,
         bf16=config.compute_dtype == "bfloat16",
         fp16=config.compute_dtype == "float16",
-        gradient_checkpointing=sft.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False} if sft.gradient_checkpointing else None,
+        gradient_checkpointing=by_transformers,
+        gradient_checkpointing_kwargs={"use_reentrant": False} if by_transformers else None,
         logging_strategy="steps",
         logging_steps=sft.logging_steps,
         logging_first_step=True,

@@ -70,6 +70,7 @@ class TrainerLoggingCallback(TrainerCallback):
                 num_train_epochs=state.num_train_epochs,
                 trainable_parameters=self._table.trainable,
                 total_parameters=self._table.total_parameters,
+                matrix_tflops=None if self._meter.matrix_rate is None else self._meter.matrix_rate / 1e12,
                 trainable_by_group={row.group: row.trainable for row in self._table.rows},
                 unmatched_targets=list(self._table.unmatched),
                 global_step=state.global_step,

@@ -87,6 +87,7 @@ class CheckpointingTrainer(Trainer):
         self._report = report
         self._is_ending = is_ending
         self._staging: Path | None = None
+        self._losses: list[torch.Tensor] = []
         self._loss_sum = 0.0
         self._loss_since = 0
         self.add_callback(_GoingOn(self))
@@ -116,8 +117,8 @@ class CheckpointingTrainer(Trainer):
         return super().train(resume_from_checkpoint, *args, **kwargs)
 
     def get_batch_samples(
-        self, epoch_iterator: Iterator[dict[str, Any]], num_batches: int, device: torch.device
-    ) -> tuple[list[dict[str, Any]], torch.Tensor | int | None]:
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> tuple[list[Any], torch.Tensor | int | None]:
         """The micro-batches of one optimiser step; none when a resumed run was already at its end.
 
         The Trainer itself would only look after one more step.
@@ -129,9 +130,16 @@ class CheckpointingTrainer(Trainer):
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """One micro-batch forward and backward."""
         loss: torch.Tensor = super().training_step(*args, **kwargs)
-        self._loss_sum += float(loss)
+        self._losses.append(loss)
         self._report.beat()
         return loss
+
+    def take_losses(self) -> list[float]:
+        """The losses of an optimiser step's micro-batches, once all of them are under way: it waits for the GPU."""
+        losses: list[float] = torch.stack(self._losses).tolist()
+        self._losses.clear()
+        self._loss_sum += sum(losses)
+        return losses
 
     def prediction_step(self, *args: Any, **kwargs: Any) -> Any:
         """One evaluation batch.

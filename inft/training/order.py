@@ -19,6 +19,11 @@ Cost = Callable[[BatchShape], float]
 """How heavy a micro-batch is, in any unit."""
 
 
+TOKENS_PER_TILE = (0, *(2**power for power in range(15)))
+"""How many tokens a tile may be worth in memory, to the next power of two: 0 on Llama, where every picture takes the
+same, up to some thousands where a tower's activations are kept."""
+
+
 def cost_by_size(shape: BatchShape) -> float:
     """Padded tokens, and tiles among as many tokens."""
     return shape.rows * shape.tokens + shape.tiles / (1 + shape.tiles)
@@ -77,13 +82,16 @@ class HeaviestFirst(Sampler[int]):
 def first_step(lengths: RowLengths, micro_batch: int, accumulation: int, cost: Cost = cost_by_size) -> list[int]:
     """The rows of the first optimiser step, its heaviest micro-batch first; fewer when there are no more.
 
-    The heaviest micro-batch of any order is a lead, the longest row of its number of tiles, with the rows of most tiles
-    beside it. After it come the other leads, and then rows of most tiles. So with an effective batch of 16 these are
-    the same rows however it is cut into micro-batches; only a small one is cut differently.
+    The heaviest padded micro-batch of any order is a lead, the longest row of its number of tiles, with the rows of
+    most tiles beside it. Where rows lie end to end it is those of most tokens, of most tiles, or of most of both in
+    some proportion. `cost` says which. After it come the other leads, and then rows of most tiles. So with an effective
+    batch of 16 padded ones are the same rows however it is cut into micro-batches; only a small one is cut differently.
     """
     table = _Table(lengths)
     leads = table.leads()
     micro_batches = [[lead, *table.of_most_tiles(micro_batch - 1, without=[lead])] for lead in leads]
+    # Of equally heavy ones the first stays, a padded one, so that the order depends little on how rows are laid out.
+    micro_batches += [table.of_most(micro_batch, tokens_per_tile) for tokens_per_tile in TOKENS_PER_TILE]
     heaviest = max(micro_batches, key=lambda some: cost(table.shape(some)))
     left = micro_batch * accumulation - len(heaviest)
     others = [lead for lead in leads if lead not in heaviest]
@@ -113,6 +121,7 @@ class _Table:
             tokens=int(self.tokens[chosen].max()),
             tiles=int(self.tiles[chosen].sum()),
             supervised=int(self.supervised[chosen].sum()),
+            all_tokens=int(self.tokens[chosen].sum()),
         )
 
     def leads(self) -> list[int]:
@@ -124,18 +133,15 @@ class _Table:
                 found.append(row)
         return found
 
-    def of_most_tiles(self, count: int, *, without: Sequence[int], among: Sequence[int] | None = None) -> list[int]:
-        """So many rows of most tiles, of those the longest; fewer when there are no more.
+    def of_most(self, count: int, tokens_per_tile: int) -> list[int]:
+        """So many rows of most tokens, each tile worth so many more; fewer when there are no more."""
+        worth = self.tokens + tokens_per_tile * self.tiles
+        rows: list[int] = worth.sort(descending=True, stable=True).indices[:count].tolist()
+        return rows
 
-        Args:
-            count: how many.
-            without: rows that are not meant.
-            among: the rows to choose from; None = all.
-        """
+    def of_most_tiles(self, count: int, *, without: Sequence[int]) -> list[int]:
+        """So many rows of most tiles, of those the longest, and none of `without`; fewer when there are no more."""
         ranks = self._ranks.clone()
-        if among is not None:
-            ranks = torch.full_like(ranks, -1)
-            ranks[torch.tensor(among)] = self._ranks[torch.tensor(among)]
         ranks[torch.tensor(without, dtype=torch.long)] = -1
         found = ranks.topk(min(count, len(ranks)))
         rows: list[int] = found.indices[found.values >= 0].tolist()

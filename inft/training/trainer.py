@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
@@ -19,6 +21,7 @@ from inft.data.encoding import IGNORE_INDEX
 from inft.data.skips import SkipLedger
 from inft.data.workers import shield_workers
 from inft.errors import DivergedError
+from inft.forecast.flops import BatchContent
 from inft.forecast.row_lengths import RowLengths
 from inft.models.adapters import set_adapter_dtype
 from inft.runs.events import alert
@@ -47,6 +50,7 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
         callbacks: as the Trainer's.
         cost: how heavy a micro-batch is.
         rehearses: whether to try out the heaviest micro-batch first, as a resumed run has to, whose first step is any.
+        batching: turns numbered rows into the batches trained on; None = `collator` does.
     """
 
     _total_train_tokens: int  # TRL's own count
@@ -68,16 +72,19 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
         callbacks: Sequence[TrainerCallback],
         cost: Cost,
         rehearses: bool = False,
+        batching: Callable[[Sequence[Mapping[str, int]]], Any] | None = None,
     ) -> None:
         self._rehearses = rehearses
         self._lengths = lengths
         self._first_step: list[int] | None = None
         self._cost = cost
         self._train_collator = collator
+        self._batching = batching or collator
         self._evaluation = evaluation
         self._meter = meter
         self._ledger = ledger
         self._skipped: dict[str, SkippedRow] = {}
+        self._coming: deque[BatchContent] = deque()
         self._rows_seen = 0
         self._rows_to_see = len(collator.corpus) + (0 if evaluation is None else len(evaluation.corpus))
         super().__init__(
@@ -89,7 +96,7 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
             train_dataset=row_numbers(len(collator.corpus)),
             eval_dataset=None if evaluation is None else row_numbers(len(evaluation.corpus)),
             processing_class=collator.encoder.processor,
-            data_collator=collator,
+            data_collator=self._batching,
             callbacks=list(callbacks),
         )
         adapted: PeftModel = self.model
@@ -101,22 +108,28 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
         adapted.save_pretrained = partial(adapted.save_pretrained, save_embedding_layers=False)
 
     def get_batch_samples(
-        self, epoch_iterator: Iterator[dict[str, Any]], num_batches: int, device: torch.device
-    ) -> tuple[list[dict[str, Any]], torch.Tensor | int | None]:
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> tuple[list[Any], torch.Tensor | int | None]:
         """The micro-batches of one optimiser step and how many supervised tokens they hold together."""
-        began = time.perf_counter()
-        batches: list[dict[str, Any]]
+        self._meter.begin("data")
         batches, supervised = super().get_batch_samples(epoch_iterator, num_batches, device)
-        seconds = time.perf_counter() - began
         for batch in batches:
             self._account(batch)
-        self._meter.batches(
-            seconds,
-            rows=sum(len(batch["input_ids"]) for batch in batches),
-            tokens=int(sum(batch["attention_mask"].sum() for batch in batches)),
-            supervised=int(sum((batch["labels"] != IGNORE_INDEX).sum() for batch in batches)),
-        )
+        self._expect([self._content(batch) for batch in batches])
         return batches, supervised
+
+    def _expect(self, contents: Sequence[BatchContent]) -> None:
+        """These micro-batches make up the optimiser step that comes now."""
+        self._meter.batches(contents)
+        self._coming = deque(contents)
+
+    def _content(self, batch: Any) -> BatchContent:
+        """What a micro-batch holds; asks its device once."""
+        lengths = batch["attention_mask"].sum(1)
+        supervised = (batch["labels"] != IGNORE_INDEX).sum()
+        tiles = self._train_collator.batch_tiles(batch)
+        *tokens, answers, pieces = torch.cat([lengths, supervised[None], tiles[None]]).tolist()
+        return BatchContent(lengths=tuple(tokens), tiles=pieces, supervised=answers)
 
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """One micro-batch forward and backward.
@@ -126,26 +139,48 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
         """
         if self._rehearses:
             self._rehearses = False
+            self._meter.begin("rest")
             self._rehearse()
+        self._meter.begin("forward")
         loss: torch.Tensor = super().training_step(*args, **kwargs)
-        if not torch.isfinite(loss):
+        if self.accelerator.sync_gradients:
+            self._meter.begin("optimizer")
+            self._check(sum(self.take_losses()))
+        return loss
+
+    def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
+        """The forward pass."""
+        result = super().compute_loss(*args, **kwargs)
+        self._meter.begin("backward", after="forward")  # of an evaluation or a rehearsal, nothing is measured
+        return result
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        """Operations of the model for the micro-batch that was just trained on."""
+        return round(self._meter.flop(self._coming.popleft()))
+
+    def _check(self, loss: float) -> None:
+        """Refuses a step's loss that is no number."""
+        if not math.isfinite(loss):
             raise DivergedError(
-                f"The loss of optimiser step {self.state.global_step + 1} is {loss.item()}.",
+                f"The loss of optimiser step {self.state.global_step + 1} is {loss}.",
                 "Lower sft.lr, lengthen the warm-up, or look at the rows of that step; the last checkpoint is intact.",
             )
-        return loss
 
     def _rehearse(self) -> None:
         """The heaviest micro-batch forward and backward; no gradient, figure or random number of it stays."""
         rows = self._get_train_sampler().heaviest
         metrics, tokens = deepcopy(self._metrics["train"]), self._total_train_tokens
         with own_randomness():
-            batch = self._train_collator([{"row": row} for row in rows])
-            batch.pop(SKIPPED_KEY, None)
             # Past our own bookkeeping, which would count it.
-            SFTTrainer.training_step(self, self.model_wrapped, batch)
+            SFTTrainer.training_step(self, self.model_wrapped, self._batch_of(rows))
         self.model_wrapped.zero_grad(set_to_none=True)
         self._metrics["train"], self._total_train_tokens = metrics, tokens
+
+    def _batch_of(self, rows: Sequence[int]) -> Any:
+        """A micro-batch of these rows and nothing else."""
+        batch: dict[str, Any] = self._batching([{"row": row} for row in rows])
+        batch.pop(SKIPPED_KEY, None)
+        return batch
 
     def figures(self) -> dict[str, Any]:
         """What TRL's metrics and the ledger have counted so far."""
@@ -217,7 +252,7 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
         try:
             loader: Any = super().get_eval_dataloader(eval_dataset)
         finally:
-            self.data_collator = self._train_collator
+            self.data_collator = self._batching
         shield_workers(loader.base_dataloader)  # accelerate only wraps the one that starts them
         return loader
 
@@ -237,9 +272,13 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
         return super().prediction_step(model, inputs, *args, **kwargs)
 
     def _account(self, batch: dict[str, Any]) -> None:
-        """Takes the skipped rows out of a batch and counts them, each row once however often it comes round."""
+        """Takes the skipped rows out of a batch and counts them."""
         skipped: list[SkippedRow] = batch.pop(SKIPPED_KEY, [])
-        self._see(min(len(batch["input_ids"]) + len(skipped), self._rows_to_see))
+        self._count(len(batch["input_ids"]), skipped)
+
+    def _count(self, rows: int, skipped: Sequence[SkippedRow]) -> None:
+        """Counts a batch's rows, and the skipped ones each once however often it comes round."""
+        self._see(min(rows + len(skipped), self._rows_to_see))
         new = [row for row in skipped if row.place not in self._skipped]
         for row in new:
             self._skip(row)

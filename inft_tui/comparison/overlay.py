@@ -20,7 +20,7 @@ LETTERS = "ABCDEFGH"
 CLOCKS = {Counted.EPOCH: "epoch", Counted.TIME: "elapsed_sec"}
 _FIRST = ("loss", "eval_loss", "learning_rate", "grad_norm", "samples_per_sec", "tokens_per_sec", "peak_vram_gib")
 _LOWER = ("loss", "perplexity", "ppl", "error", "wer", "cer")
-_HIGHER = ("per_sec", "acc", "bleu", "chrf", "cider", "f1", "reward")
+_HIGHER = ("per_sec", "mfu", "acc", "bleu", "chrf", "cider", "f1", "reward")
 
 
 @dataclass(frozen=True)

@@ -51,10 +51,19 @@ _OF_TRAINING_TOO = (
     _Known(
         "step_time",
         "step time",
-        (("step", "step_time_sec"), ("data", "data_sec"), ("compute", "compute_sec")),
+        (
+            ("step", "step_time_sec"),
+            ("data", "data_sec"),
+            ("compute", "compute_sec"),
+            ("forward", "forward_sec"),
+            ("backward", "backward_sec"),
+            ("optimiser", "optimizer_sec"),
+        ),
         "s",
     ),
+    _Known("mfu", "model FLOP utilisation", (("model FLOP utilisation", "mfu"),), from_zero=True),
     _Known("tokens_per_sec", "tokens", (("tokens", "tokens_per_sec"),), "tokens/s"),
+    _Known("model_tflops_per_sec", "model FLOP", (("model FLOP", "model_tflops_per_sec"),), "TFLOP/s"),
 )
 _OF_GPUS_TOO = (_Known("gpu_clock", "GPU clock", (("", "sm_clock_mhz"),), "MHz", smooth=False),)
 _OF_THE_HOST = (
@@ -64,10 +73,20 @@ _OF_THE_HOST = (
     ),
     _Known("host_memory", "host memory in use", (("host memory in use", "host_memory_used_gib"),), "GiB", False, True),
 )
+_SUMS = {"compute_sec": "forward_sec"}
+"""What is not drawn where a part of it is, which tells more."""
 _NEVER = frozenset({"host_memory_total_gib", "memory_total_gib", "power_limit_w"})
 """What stays what it is tells nothing as a curve."""
 _AWAITED = "comes with the first step"
-_UNITS = (("_per_sec", "/s"), ("_sec", "s"), ("_gib", "GiB"), ("_percent", "%"), ("_mhz", "MHz"), ("_w", "W"))
+_UNITS = (
+    ("_tflops_per_sec", "TFLOP/s"),
+    ("_per_sec", "/s"),
+    ("_sec", "s"),
+    ("_gib", "GiB"),
+    ("_percent", "%"),
+    ("_mhz", "MHz"),
+    ("_w", "W"),
+)
 
 
 @dataclass(frozen=True)
@@ -149,7 +168,7 @@ class Catalogue:
         self, known: Sequence[_Known], among: Mapping[str, Series], since: float | None = None
     ) -> Iterator[Picture]:
         for chart in known:
-            found = {name: among[key] for name, key in chart.parts if key in among}
+            found = {name: among[key] for name, key in chart.parts if key in among and _SUMS.get(key) not in among}
             if found:
                 yield Picture(chart.key, self._content(chart.title, found, chart.unit, since, chart))
 

@@ -22,6 +22,15 @@ _BEFORE_TRAINING = ("queued", "starting", "loading")
 _AVERAGED = 10
 """Newest points that say how fast it is and where a step's time goes: one alone may be an odd one."""
 _PACES = ("samples_per_sec", "step_time_sec")
+_IN_FULL = {
+    "data_sec": "waiting for data",
+    "forward_sec": "forward",
+    "backward_sec": "backward",
+    "optimizer_sec": "optimiser",
+}
+"""Parts of a step, by their keys."""
+_IN_SHORT = {"data_sec": "waiting for data", "compute_sec": "computing"}
+"""The same for a narrow terminal, and for logs of versions that measured no more."""
 _GAP: Span = ("   ", "text")
 
 
@@ -100,21 +109,31 @@ def _pace(facts: RunFacts, series: Mapping[str, Series], columns: int) -> Line:
     samples = facts.samples_per_sec if samples is None else samples
     if samples is not None:
         parts.append((f"{figure(samples)} samples/s", "text"))
-    parts += _where_time_goes(series)
     averaged = min(_AVERAGED, max((len(series[key].y) for key in _PACES if key in series), default=0))
-    if averaged > 1:
-        parts.append((f"(mean of the last {averaged})", "dim"))
-    return _fitting(parts, columns)
+    mean: list[Span] = [(f"(mean of the last {averaged})", "dim")] if averaged > 1 else []
+    after = [*_utilisation(series), *mean]
+    in_full = _line([*parts, *_where_time_goes(series, _IN_FULL), *after])
+    if "forward_sec" in series and width(in_full) <= columns:
+        return in_full
+    return _fitting([*parts, *_where_time_goes(series, _IN_SHORT), *after], columns)
 
 
-def _where_time_goes(series: Mapping[str, Series]) -> list[Span]:
-    """The time of a step, and which shares of it data and computing take, over the newest ones."""
+def _where_time_goes(series: Mapping[str, Series], named: Mapping[str, str]) -> list[Span]:
+    """The time of a step, and which shares of it the named parts take, over the newest ones."""
     step = _mean(series.get("step_time_sec"))
     if step is None or step <= 0:
         return []
-    named = [("waiting for data", _mean(series.get("data_sec"))), ("computing", _mean(series.get("compute_sec")))]
-    shares = [f"{part / step:.0%} {what}" for what, part in named if part is not None and 0 <= part <= 1.5 * step]
+    seconds = {what: _mean(series.get(key)) for key, what in named.items()}
+    shares = [
+        f"{part / step:.0%} {what}" for what, part in seconds.items() if part is not None and 0 <= part <= 1.5 * step
+    ]
     return [(f"{figure(step)} s a step{': ' if shares else ''}{', '.join(shares)}", "text")]
+
+
+def _utilisation(series: Mapping[str, Series]) -> list[Span]:
+    """How much of the GPU's matrix rate the model takes, over the newest steps."""
+    share = _mean(series.get("mfu"))
+    return [] if share is None else [(f"MFU {share:.0%}", "text")]
 
 
 def _wrong(facts: RunFacts, columns: int, most: int) -> list[Line]:
@@ -149,10 +168,14 @@ def _wrapped(message: str, fix: str, role: str, columns: int, most: int) -> list
 def _fitting(parts: list[Span], columns: int) -> Line:
     """The first of them, as many as there is room for."""
     for number in range(len(parts), 0, -1):
-        line: Line = ((" ", "text"), *_spaced(parts[:number]))
+        line = _line(parts[:number])
         if width(line) <= columns:
             return line
     return EMPTY
+
+
+def _line(parts: list[Span]) -> Line:
+    return ((" ", "text"), *_spaced(parts))
 
 
 def _spaced(parts: list[Span]) -> Line:

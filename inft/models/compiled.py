@@ -1,0 +1,66 @@
+"""Layers compiled by torch.compile while they train: fewer, larger kernels, and less kept for the backward pass."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch._dynamo.config
+import torch._functorch.config
+from peft import PeftModel
+from torch import nn
+
+from inft.models.family import Family
+
+CACHE_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
+
+VARIANTS = 64
+"""Graphs that one kind of layer may have, for inputs with and without gradients, say; torch gives up after 8."""
+
+Progress = Callable[[int, int], None]
+"""Layers called for the first time, and how many there are."""
+
+
+def cache_compiled(folder: Path) -> None:
+    """Has compiled code kept in `folder` for later runs, unless the environment names another one."""
+    os.environ.setdefault(CACHE_VARIABLE, str(folder))
+
+
+def compile_layers(model: PeftModel, family: Family, *, budget: float, progress: Progress) -> None:
+    """Compiles every layer, at its first call while training.
+
+    An evaluation runs the layers as they are: it comes with other shapes and masks, and each would be compiled anew.
+
+    Args:
+        model: base with adapters.
+        family: knows where the layers lie.
+        budget: share of what the compiled layers would keep for the backward pass that they may keep; what is cheapest
+            to compute again is left out first. 0 = a layer's inputs alone are kept.
+        progress: hears of each layer's first call.
+    """
+    torch._dynamo.config.recompile_limit = VARIANTS
+    torch._functorch.config.activation_memory_budget = budget
+    layers = family.find_layers(model.get_base_model())
+    for number, layer in enumerate(layers):
+        _compile(layer, partial(progress, number, len(layers)))
+
+
+def _compile(layer: nn.Module, on_first_call: Callable[[], object]) -> None:
+    plain: Callable[..., Any] = layer.forward
+    compiled = torch.compile(plain, dynamic=True)
+    is_new = True
+
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        nonlocal is_new
+        if not layer.training:
+            return plain(*args, **kwargs)
+        if is_new:
+            is_new = False
+            on_first_call()
+        return compiled(*args, **kwargs)
+
+    layer.forward = forward
