@@ -15,9 +15,10 @@ demo: .venv/.train
 	$(BIN)/inft-tui --headless --profile $(PROFILE)
 
 # One thread a process: several test processes with a pool of threads each are slower than without. One process more
-# than the two cores of a small machine, since many tests wait for processes, signals and clocks.
+# than the two cores of a small machine, since many tests wait for processes, signals and clocks. Compiled modules are
+# kept even where the environment forbids it, as many images do: the tests start hundreds of processes.
 test: .venv/.dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: .venv/.dev
 	$(BIN)/ruff format --check .

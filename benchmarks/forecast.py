@@ -16,214 +16,73 @@ os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")  # as a 
 
 import argparse
 import contextlib
-import gc
 import itertools
 import json
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from bitsandbytes.nn import Linear4bit, Params4bit
-from torch import nn
-from transformers import AutoModelForImageTextToText, PreTrainedModel, PrinterCallback
-from transformers import initialization as initialisation
-from transformers.quantizers.auto import AutoHfQuantizer
+from peft import PeftModel
+from transformers import PreTrainedModel, TrainerCallback
 
+from benchmarks.forecast_cases import CASES, LIMITS, PROFILES, SUPERVISED, Case
+from benchmarks.marked_tables import put_table
+from benchmarks.our_recipe import our_adapters, our_trainer
+from benchmarks.random_base import RandomBase, free_memory
+from benchmarks.workload import ORDINARY, collator_of, lengths_of
 from inft.config import Config
-from inft.data.collators import CaptionCollator
-from inft.data.encoding import IGNORE_INDEX, EncodingLimits, Processor
-from inft.data.skips import SkipLedger
-from inft.forecast.architecture import Architecture, architecture_of
+from inft.data.encoding import IGNORE_INDEX, EncodedRow, EncodingLimits
+from inft.forecast.architecture import architecture_of
 from inft.forecast.choice import Choice, describe, with_choice
 from inft.forecast.lengths import BatchShape, assumed_lengths
 from inft.forecast.memory import CONTEXT_BYTES, of_shape
 from inft.forecast.plan import choose
-from inft.forecast.row_lengths import RowLengths
 from inft.machine.units import GIB
-from inft.models.adapters import add_adapters
-from inft.models.dequantized import hold_dequantized
-from inft.models.family import Family
-from inft.models.quantization import DTYPES, OUTPUT_HEAD, quantization_config
-from inft.models.recompute import keep_little
-from inft.models.registry import FAMILIES
 from inft.models.released import RELEASED
-from inft.models.tiny import RELEASED_TILE_PIXELS, build_processor, demo_texts
 from inft.params import FamilyName
 from inft.profiles import resolve
-from inft.runs.directory import RunDirectory
-from inft.training.arguments import training_arguments
-from inft.training.checkpointing import CheckpointPlan
 from inft.training.meter import StepMeter
-from inft.training.order import cost_by_size
-from inft.training.report import RunReport
-from inft.training.trainer import CaptionTrainer
 
-PROFILES: dict[FamilyName, str] = {"aya": "aya_basic", "llama32": "llama_basic"}
-SUPERVISED = 30  # tokens of a row
-ACCUMULATION = 2
-
-
-@dataclass(frozen=True)
-class Case:
-    """One configuration: what differs from the family's basic profile, and one row's length and tiles."""
-
-    rows: int
-    tokens: int
-    tiles: int
-    settings: tuple[str, ...] = ()
-
-    def config(self, family: FamilyName) -> Config:
-        """The parameters of the run."""
-        common = [f"data.batch_size={self.rows}", f"sft.gradient_accumulation_steps={ACCUMULATION}"]
-        fixed = ["data.num_workers=0", "sft.max_steps=2", "sft.logging_steps=1"]
-        return resolve(PROFILES[family], [*common, *fixed, *self.settings]).config
-
-    @property
-    def shape(self) -> BatchShape:
-        """Of its micro-batch."""
-        return BatchShape(self.rows, self.tokens, self.rows * self.tiles, self.rows * SUPERVISED)
-
-
-LANGUAGE, KEPT, HELD = "lora.scope=language", "sft.gradient_checkpointing=false", "qlora.hold_dequantized=true"
-PAGED, EIGHT_BIT = "sft.optim=paged_adamw_8bit", "sft.optim=adamw_bnb_8bit"
-
-LIMITS: dict[FamilyName, tuple[tuple[int, tuple[str, ...]], ...]] = {
-    "aya": ((12, ()), (12, (LANGUAGE,)), (16, ()), (16, (LANGUAGE,)), (24, ())),
-    "llama32": ((12, (LANGUAGE,)), (12, (LANGUAGE, PAGED)), (16, ()), (16, (LANGUAGE,)), (24, ()), (24, (LANGUAGE,))),
-}
-"""GiB and what differs from the family's basic profile."""
-
-CASES: dict[FamilyName, tuple[Case, ...]] = {
-    "aya": (
-        Case(1, 2000, 9),
-        Case(4, 2000, 9),
-        Case(8, 2000, 9),
-        Case(1, 3000, 13, (KEPT,)),
-        Case(2, 2000, 9, (KEPT,)),
-        Case(1, 2000, 9, (LANGUAGE,)),
-        Case(8, 3000, 13, (LANGUAGE,)),
-        Case(1, 1000, 3, (LANGUAGE, KEPT)),
-        Case(4, 2000, 9, (LANGUAGE, KEPT)),
-        Case(1, 2000, 9, (LANGUAGE, PAGED, "lora.r=16")),
-        Case(1, 2000, 9, (LANGUAGE, EIGHT_BIT, "lora.adapter_dtype=bfloat16")),
-        Case(1, 2000, 9, (LANGUAGE, KEPT, "lora.dropout=0")),
-        Case(1, 2000, 9, ("basic.attn_impl=eager",)),
-        Case(1, 2000, 9, (LANGUAGE, KEPT, "qlora.skip_modules=['vision_tower']")),
-        Case(4, 2000, 9, (HELD,)),
-        Case(4, 2000, 9, (LANGUAGE, KEPT, HELD)),
-    ),
-    "llama32": (
-        Case(1, 700, 2),
-        Case(4, 700, 2),
-        Case(8, 1800, 4),
-        Case(1, 700, 2, (KEPT,)),
-        Case(2, 700, 2, (KEPT,)),
-        Case(1, 700, 2, (LANGUAGE,)),
-        Case(8, 1800, 2, (LANGUAGE,)),
-        Case(1, 1800, 2, (LANGUAGE, KEPT)),
-        Case(4, 700, 2, (LANGUAGE, KEPT)),
-        Case(1, 700, 2, (LANGUAGE, PAGED)),
-        Case(4, 700, 2, (HELD,)),
-        Case(4, 700, 2, (LANGUAGE, KEPT, HELD)),
-    ),
-}
+SHRINKING = 0.03
+"""Of rows that are padded each is so much shorter than the one before, as a share of the first one's length."""
 
 
 class Base:
-    """A quantised base of the released architecture, its weights random, to put adapters on again and again."""
+    """A base of the released architecture, to put adapters on again and again."""
 
     def __init__(self, name: FamilyName) -> None:
-        self.family: Family = FAMILIES[name]
-        self.processor: Processor = build_processor(name, demo_texts(), RELEASED_TILE_PIXELS[name])
-        self.architecture: Architecture = architecture_of(name, RELEASED[name])
-        self._config = resolve(PROFILES[name], []).config
-        self.model = self._build()
-        self._settings: tuple[object, ...] = (False, ())
+        self.random = RandomBase(name, tiny=False, device=torch.device("cuda"))
+        self.model: PreTrainedModel | None = None
+        self._settings: tuple[object, ...] = ()
 
     def use(self, config: Config) -> PreTrainedModel:
         """The base as the configuration holds it."""
         wanted = (config.qlora.hold_dequantized, config.qlora.skip_modules)
-        if wanted != self._settings:
-            self._config, self._settings = config, wanted
-            del self.model
-            gc.collect()
-            torch.cuda.empty_cache()
-            self.model = self._build()
-            if config.qlora.hold_dequantized:
-                hold_dequantized(self.model)
+        if self.model is None or wanted != self._settings:
+            self.model, self._settings = None, wanted
+            free_memory()
+            self.model = self.random.build(config.qlora)
         self.model.gradient_checkpointing_disable()
         for module in self.model.modules():
-            module.__dict__.pop("forward", None)  # what recomputation and TRL put there for the case before
+            module.__dict__.pop("forward", None)  # what recomputation, compiling and TRL put there for the case before
+        torch._dynamo.reset()
+        self.model.set_attn_implementation("eager" if config.basic.attn_impl == "eager" else "sdpa")
         return self.model
-
-    def _build(self) -> PreTrainedModel:
-        config = self.family.released_config()
-        config.image_token_index = self.processor.image_token_id
-        text, tokenizer = config.get_text_config(), self.processor.tokenizer
-        text.bos_token_id, text.eos_token_id = tokenizer.bos_token_id, tokenizer.eos_token_id
-        text.pad_token_id = tokenizer.pad_token_id
-        with initialisation.no_init_weights(), torch.device("cuda"):
-            model: Any = AutoModelForImageTextToText.from_config(
-                config, dtype=torch.bfloat16, attn_implementation="sdpa"
-            )
-        model.tie_weights()
-        with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                if "norm" in name and name.endswith("weight"):
-                    parameter.fill_(1.0)
-                elif "gate" in name.rpartition(".")[2]:
-                    parameter.fill_(0.5)
-                else:
-                    parameter.normal_(0, 0.02)
-        self._quantise(model)
-        self.family.adjust(model)
-        model.config.use_cache = False
-        gc.collect()
-        torch.cuda.empty_cache()
-        return model
-
-    def _quantise(self, model: Any) -> None:
-        """Makes every linear layer 4-bit but the head and what is left out, as loading a checkpoint does."""
-        left_out = (OUTPUT_HEAD, *self._config.qlora.skip_modules)
-        for path, module in list(model.named_modules()):
-            if type(module) is not nn.Linear or any(f".{name}." in f".{path}." for name in left_out):
-                continue
-            layer = Linear4bit(
-                module.in_features,
-                module.out_features,
-                bias=module.bias is not None,
-                compute_dtype=torch.bfloat16,
-                quant_type="nf4",
-                device="meta",
-            )
-            layer.weight = Params4bit(module.weight.data, requires_grad=False, quant_type="nf4")
-            if module.bias is not None:
-                layer.bias = nn.Parameter(module.bias.data, requires_grad=False)
-            model.set_submodule(path, layer.to("cuda"))
-        settings = quantization_config(self._config.qlora)
-        assert settings is not None
-        model.is_loaded_in_4bit = model.is_quantized = True
-        model.quantization_method = settings.quant_method
-        model.hf_quantizer = AutoHfQuantizer.from_config(settings, pre_quantized=False)
-        model.config.quantization_config = settings
 
 
 def measure(base: Base, config: Config, shape: BatchShape) -> dict[str, object]:
     """Trains two steps on micro-batches of `shape`; peak and time, or that it ran out of memory."""
-    peft_model = None
+    adapted: PeftModel | None = None
     began = time.perf_counter()
     model = base.use(config)
     held = torch.cuda.memory_allocated()
     try:
-        model.set_attn_implementation("eager" if config.basic.attn_impl == "eager" else "sdpa")
         torch.cuda.reset_peak_memory_stats()
-        peft_model, _ = add_adapters(model, config, base.family)
-        keep_little(peft_model, base.family, recompute=config.sft.gradient_checkpointing)
-        seconds = _train(base, peft_model, config, shape)
+        adapted = our_adapters(base.random, model, config)
+        seconds = _train(base.random, adapted, config, shape)
         return {
             "base_gib": round(held / GIB, 2),
             "peak_gib": round(torch.cuda.max_memory_allocated() / GIB, 2),
@@ -234,112 +93,87 @@ def measure(base: Base, config: Config, shape: BatchShape) -> dict[str, object]:
     except torch.cuda.OutOfMemoryError as error:
         return {"out_of_memory": str(error).split(". ")[0]}
     finally:
-        if peft_model is not None:
-            base.model = peft_model.unload()
-        gc.collect()
-        torch.cuda.empty_cache()
+        if adapted is not None:
+            base.model = adapted.unload()
+        free_memory()
 
 
-def _train(base: Base, model: Any, config: Config, shape: BatchShape) -> float:
+def _train(base: RandomBase, model: PeftModel, config: Config, shape: BatchShape) -> float:
     """Seconds of the fastest micro-batch."""
-    rows = shape.rows * config.sft.gradient_accumulation_steps * 2
-    lengths = RowLengths()
-    for _ in range(rows):
-        lengths.add(tokens=shape.tokens, tiles=shape.tiles // shape.rows, supervised=SUPERVISED, cut=0, language=0)
-    seconds: list[float] = []
-    with tempfile.TemporaryDirectory() as folder, contextlib.closing(RunReport(_run(Path(folder)))) as report:
-        trainer = _Timed(
-            seconds,
-            model=model,
-            args=training_arguments(config, Path(folder), on_gpu=True),
-            collator=_collator(base, config, shape, rows),
-            lengths=lengths,
-            cost=cost_by_size,
-            evaluation=None,
-            meter=StepMeter(),
-            plan=CheckpointPlan(Path(folder), ("forecast",), 1, {}),
-            report=report,
-            ledger=SkipLedger(),
-            is_ending=lambda: False,
-            adapter_dtype=DTYPES[config.lora.adapter_dtype],
-            callbacks=[],
-        )
-        trainer.remove_callback(PrinterCallback)
+    rows = _rows(base, config, shape) * (config.sft.gradient_accumulation_steps * 2)
+    collator = collator_of(base.family, base.processor, rows, EncodingLimits.of(config))
+    clock = _Clock()
+    lengths = lengths_of(base.family, rows)
+    with our_trainer(base, model, config, collator, lengths, meter=StepMeter(), callbacks=[clock]) as trainer:
         trainer.train()
-    return min(seconds)
+    return min(clock.seconds)
 
 
-class _Timed(CaptionTrainer):
-    """Notes how long each micro-batch takes, and saves nothing."""
+class _Clock(TrainerCallback):
+    """Notes how long the first micro-batch of each step takes; a step has more than one."""
 
-    def __init__(self, seconds: list[float], **arguments: Any) -> None:
-        self._seconds = seconds
-        super().__init__(**arguments)
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self._began = 0.0
 
-    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """One micro-batch forward and backward."""
+    def on_step_begin(self, *args: Any, **kwargs: Any) -> None:
+        """The step's batches are there."""
         torch.cuda.synchronize()
-        began = time.perf_counter()
-        loss = super().training_step(*args, **kwargs)
+        self._began = time.perf_counter()
+
+    def on_substep_end(self, *args: Any, **kwargs: Any) -> None:
+        """A micro-batch went forward and backward that is not its step's last."""
         torch.cuda.synchronize()
-        self._seconds.append(time.perf_counter() - began)
-        return loss
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Writes none: what that takes is measured elsewhere."""
+        self.seconds.append(time.perf_counter() - self._began)
+        self._began = time.perf_counter()
 
 
-def _run(folder: Path) -> RunDirectory:
-    path = folder / "run"
-    path.mkdir()
-    return RunDirectory(path)
-
-
-def _collator(base: Base, config: Config, shape: BatchShape, rows: int) -> CaptionCollator:
-    """A collator whose every batch is of `shape`, whatever it is asked for."""
-    made = synthetic_batch(base, shape)
-    kind = base.family.collator
-    fixed = type("Fixed", (kind,), {"__call__": lambda self, examples: {k: v.clone() for k, v in made.items()}})
-    collator: CaptionCollator = fixed(base.processor, range(rows), {}, EncodingLimits.of(config))
-    return collator
-
-
-def synthetic_batch(base: Base, shape: BatchShape) -> dict[str, torch.Tensor]:
-    """Random ids and pixels; the first row has `shape.tokens` tokens, each further one 3 % less, as padding has it."""
+def _rows(base: RandomBase, config: Config, shape: BatchShape) -> list[EncodedRow]:
+    """Random rows that make a micro-batch of `shape`, the longest first."""
+    if config.sft.padding_free:
+        each, left = divmod(shape.all_tokens, shape.rows)
+        lengths = [each + (row < left) for row in range(shape.rows)]
+    else:
+        lengths = [int(shape.tokens * (1 - SHRINKING * row)) for row in range(shape.rows)]
     generator = torch.Generator().manual_seed(0)
-    vocabulary = base.architecture.text.vocabulary
-    image = base.processor.image_token_id
-    tiles, vision = shape.tiles // shape.rows, base.architecture.vision
-    ids = torch.randint(2000, vocabulary, (shape.rows, shape.tokens), generator=generator)
-    mask, labels = torch.ones_like(ids), torch.full_like(ids, IGNORE_INDEX)
-    for row in range(shape.rows):
-        end = int(shape.tokens * (1 - 0.03 * row))
-        mask[row, end:] = 0
-        labels[row, end - SUPERVISED : end] = ids[row, end - SUPERVISED : end]
-    batch = {"input_ids": ids, "attention_mask": mask, "labels": labels}
-    pixels = vision.tile_pixels
-    if base.family.name == "aya":
-        count = tiles * vision.patches_per_tile // base.architecture.downsample**2
-        ids[:, 5 : 5 + count] = image
-        return batch | {"pixel_values": torch.randn(shape.tiles, 3, pixels, pixels, generator=generator)}
-    ids[:, 5] = image
-    of_picture = torch.zeros(shape.rows, 1, vision.max_tiles, dtype=torch.long)
-    of_picture[:, :, :tiles] = 1
-    crossing = torch.zeros(shape.rows, shape.tokens, 1, vision.max_tiles, dtype=torch.long)
-    crossing[:, 5:, :, :tiles] = 1
-    return batch | {
-        "pixel_values": torch.randn(shape.rows, 1, vision.max_tiles, 3, pixels, pixels, generator=generator),
+    return [_row(base, length, shape.tiles // shape.rows, generator) for length in lengths]
+
+
+def _row(base: RandomBase, tokens: int, tiles: int, generator: torch.Generator) -> EncodedRow:
+    vision, image = base.architecture.vision, base.processor.image_token_id
+    below = min(ORDINARY[1], base.architecture.text.vocabulary - 16)
+    ids = torch.randint(ORDINARY[0], below, (tokens,), generator=generator)
+    labels = torch.full_like(ids, IGNORE_INDEX)
+    labels[-SUPERVISED:] = ids[-SUPERVISED:]
+    of_picture = 1 if vision.max_tiles else tiles * vision.patches_per_tile // base.architecture.downsample**2
+    span = (5, 5 + of_picture)
+    ids[slice(*span)] = image
+    pixels = torch.randn(tiles, 3, vision.tile_pixels, vision.tile_pixels, generator=generator)
+    extra = (
+        {"pixel_values": pixels} if not vision.max_tiles else _llama_inputs(pixels, tokens, span[0], vision.max_tiles)
+    )
+    return EncodedRow(ids, labels, extra, prompt_tokens=tokens - SUPERVISED, image_span=span, article_cut="")
+
+
+def _llama_inputs(pixels: torch.Tensor, tokens: int, start: int, most: int) -> dict[str, torch.Tensor]:
+    tiles = len(pixels)
+    of_picture = torch.zeros(1, 1, most, dtype=torch.long)
+    of_picture[..., :tiles] = 1
+    crossing = torch.zeros(1, tokens, 1, most, dtype=torch.long)
+    crossing[:, start:, :, :tiles] = 1
+    return {
+        "pixel_values": torch.cat([pixels, pixels.new_zeros(most - tiles, *pixels.shape[1:])])[None, None],
         "aspect_ratio_mask": of_picture,
-        "aspect_ratio_ids": torch.full((shape.rows, 1), {1: 1, 2: 2, 3: 3, 4: 4}[tiles]),
+        "aspect_ratio_ids": torch.full((1, 1), tiles),
         "cross_attention_mask": crossing,
     }
 
 
 def compare(base: Base, case: Case) -> dict[str, Any]:
     """One line of the table."""
-    config = case.config(base.family.name)
-    line = {"kind": "forecast", "family": base.family.name, **asdict(case), **measure(base, config, case.shape)}
-    return renewed(line)
+    name = base.random.family.name
+    measured = measure(base, case.config(name), case.shape)
+    return renewed({"kind": "forecast", "family": name, **asdict(case), **measured})
 
 
 def renewed(line: dict[str, Any]) -> dict[str, Any]:
@@ -359,14 +193,14 @@ def at_limits(base: Base, match: str) -> Iterator[dict[str, object]]:
 
     Only with settings that contain `match`.
     """
-    name = base.family.name
+    name = base.random.family.name
     for limit, settings in LIMITS[name]:
         if match not in str(settings):
             continue
         batch = "sft.gradient_accumulation_steps=8"  # half of the recipe's, to be through in half the time
         config = resolve(PROFILES[name], ["sft.fit=auto", batch, *settings]).config
         lengths = assumed_lengths(name, config.basic.max_length)
-        plan = choose(config, base.architecture, lengths, limit * GIB)
+        plan = choose(config, base.random.architecture, lengths, limit * GIB)
         more = [other for other in plan.alternatives if not other.fits and other.slower_percent < 0]
         ways = [("plan" if plan.fits else "smallest way", plan.choice, plan.forecast, plan.fits)]
         if plan.fits:
@@ -409,17 +243,14 @@ def _limited(gib: float) -> Iterator[None]:
 
 
 def write_tables(path: Path, lines: Sequence[dict[str, Any]]) -> None:
-    """Puts the lines between the marks `<!-- forecast -->` and `<!-- limits -->` and their ends in `path`."""
-    text = path.read_text(encoding="utf-8")
-    for mark, header, row in (("forecast", FORECAST_HEADER, _forecast_row), ("limits", LIMITS_HEADER, _limit_row)):
-        kind = "limit" if mark == "limits" else mark
+    """Puts the lines into the tables of that page."""
+    for name, kind, header, row in (
+        ("forecast", "forecast", FORECAST_HEADER, _forecast_row),
+        ("limits", "limit", LIMITS_HEADER, _limit_row),
+    ):
         rows = [row(line) for line in lines if line["kind"] == kind]
         if rows:
-            begin, end = f"<!-- {mark} -->\n", f"<!-- /{mark} -->"
-            before, _, rest = text.partition(begin)
-            _, _, after = rest.partition(end)
-            text = before + begin + "\n".join([*header, *rows]) + "\n" + end + after
-    path.write_text(text, encoding="utf-8")
+            put_table(path, name, [*header, *rows])
 
 
 FORECAST_HEADER = (
@@ -480,8 +311,7 @@ def _measured(families: Sequence[FamilyName], match: str, only: str | None) -> I
             print(json.dumps(line), flush=True)
             yield line
         del base, plans
-        gc.collect()
-        torch.cuda.empty_cache()
+        free_memory()
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from inft.loading import quick_loading
+from tests.training.nursery import Nursery
 
 
 @pytest.hookimpl(wrapper=True)
@@ -29,3 +30,11 @@ def cache(shared: Path) -> Path:
     folder = shared / "tiny-cache"
     folder.mkdir(exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """Where trainers are forked that need not load the libraries."""
+    nursery = Nursery()
+    yield nursery
+    nursery.close()

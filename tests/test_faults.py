@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.fault_campaign.kinds import KINDS, Ask, Fault, Moment, Signal, draw
 
-FAULTS = 10
+FAULTS = 6
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from trl import SFTConfig
 from inft import pipeline
 from inft.data.cached_lengths import Lengths
 from inft.data.skips import SkipLedger
+from inft.forecast.flops import BatchContent
 from inft.forecast.row_lengths import RowLengths
 from inft.forecast.statistics import Statistics
 from inft.models.adapters import TrainableRow, TrainableTable
@@ -103,8 +104,8 @@ class PointTrainer(CheckpointingTrainer):
     ) -> tuple[list[dict[str, Any]], torch.Tensor | int | None]:
         """The micro-batches of one optimiser step."""
         batches, count = super().get_batch_samples(epoch_iterator, num_batches, device)
-        rows = sum(len(batch["x"]) for batch in batches)
-        self._meter.batches(0.0, rows=rows, tokens=rows, supervised=rows)
+        rows = [len(batch["x"]) for batch in batches]
+        self._meter.batches([BatchContent((1,) * count, tiles=0, supervised=count) for count in rows])
         return batches, count
 
 
@@ -130,6 +131,7 @@ def make_small() -> None:
         "fingerprint": lambda rows: RowsFingerprint(len(rows), "points"),
         "fetch": lambda *_: SimpleNamespace(model=None),
         "read_architecture": lambda *_: None,
+        "ModelFlop": lambda *_: SimpleNamespace(total=None),
         "build_collator": lambda *_: SimpleNamespace(corpus=range(ROWS)),
         "check_supervision": lambda _: None,
         "measure": lambda *_, **__: lengths(),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
 
 import pytest
 import torch
@@ -22,7 +21,7 @@ from tests.end_to_end.real_runs import (
     wait_for_step,
     wait_until,
 )
-from tests.inft_tui.programs import COMMAND
+from tests.inft_tui.programs import COMMAND, Terminal
 
 pytestmark = pytest.mark.slow
 
@@ -72,13 +71,13 @@ def test_a_killed_trainer_is_told_and_resumed_on_the_same_curve(project: Project
     assert saved["path"] in said["cause"]["message"] + said["cause"]["fix"]
     wait_until(lambda: is_gone(pid_of(run, "supervisor")))
 
-    # Whoever follows the new run may be killed too.
-    follower = subprocess.Popen([*COMMAND, "resume", run.run_id], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_until(lambda: len(list(project.root.glob("logs/*/run.json"))) == 2)
+    # Whoever follows the new run may go, too: here its terminal hangs up.
+    terminal = Terminal(*COMMAND, "resume", run.run_id, columns=200)
+    terminal.read_until(f" of {STEPS} steps")
     (resumed,) = (found for found in map(type(run), project.root.glob("logs/*/")) if found.run_id != run.run_id)
     wait_for_step(resumed, saved["step"] + 1)
-    follower.kill()
-    follower.wait()
+    terminal.vanish()
+    assert terminal.process.wait(15) == 128 + signal.SIGHUP
     ended = wait_for_end(resumed)
     assert (ended.state, ended.exit_code) == ("finished", 0)
 

@@ -39,13 +39,9 @@ def test_the_session_of_its_shell_is_killed(project: Project, undisturbed: Outco
     assert_nothing_is_missing(project, run, undisturbed)
 
 
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [("", ""), ("trap '' HUP; ", " <&-")],
-    ids=["hang-up", "hang-up ignored and stdin closed"],
-)
-def test_its_terminal_hangs_up(project: Project, undisturbed: Outcome, before: str, after: str) -> None:
-    terminal = Terminal("sh", "-c", f"{before}exec {FOLLOWED}{after}", columns=200)
+def test_its_terminal_hangs_up_and_stdin_was_closed(project: Project, undisturbed: Outcome) -> None:
+    """With the hang-up ignored; one that ends the follower is in test_killed_parts."""
+    terminal = Terminal("sh", "-c", f"trap '' HUP; exec {FOLLOWED} <&-", columns=200)
     terminal.read_until(f" of {STEPS} steps")
     run = project.only_run()
     terminal.vanish()

@@ -19,6 +19,7 @@ def shape(batch: tuple[tuple[int, int, int], ...]) -> BatchShape:
         tokens=max(tokens for tokens, _, _ in batch),
         tiles=sum(tiles for _, tiles, _ in batch),
         supervised=sum(supervised for _, _, supervised in batch),
+        all_tokens=sum(tokens for tokens, _, _ in batch),
     )
 
 
@@ -49,18 +50,33 @@ def test_no_candidate_is_more_than_the_rows_can_be(seed: int) -> None:
             assert candidate.rows == count
             assert candidate.tokens in {tokens for tokens, _, _ in rows}
             assert candidate.tiles <= sum(sorted((tiles for _, tiles, _ in rows), reverse=True)[:count])
+            # Exactly the longest ones, which are known one by one.
+            assert candidate.all_tokens <= sum(sorted((tokens for tokens, _, _ in rows), reverse=True)[:count])
 
 
 def test_the_heaviest_of_one_row_is_one_of_the_rows_classes() -> None:
     table = LengthTable.of([(30, 1, 3), (20, 4, 5), (25, 4, 2), (10, 2, 9)])
     # Two tiles are never the heaviest: four are longer, too.
-    assert table.heaviest(1) == (BatchShape(1, 30, 1, 9), BatchShape(1, 25, 4, 9))
+    assert table.heaviest(1) == (BatchShape(1, 30, 1, 9, 30), BatchShape(1, 25, 4, 9, 25))
 
 
 def test_the_table_counts() -> None:
     table = LengthTable.of([(30, 1, 3), (20, 4, 5), (25, 4, 2)])
-    assert table.classes == (TileClass(1, 1, 30, 3, 30), TileClass(4, 2, 25, 5, 45))
+    assert table.classes == (TileClass(1, 1, 30, 3, 30), TileClass(4, 2, 25, 5, 45, (20,)))
     assert (table.rows, table.mean_tokens, table.mean_tiles) == (3, 25.0, 3.0)
+
+
+def test_one_long_row_makes_no_others_long() -> None:
+    table = LengthTable.of([(4000, 9, 30), *[(600, 9, 30)] * 999])
+    (shape,) = table.heaviest(4)
+    assert (shape.tokens, shape.all_tokens) == (4000, 4000 + 3 * 600)
+    # Beyond those that are known one by one, all are taken to be as long as the shortest of them.
+    assert table.classes[0].longest_rows(100) == [4000, *[600] * 99]
+
+
+def test_a_table_of_an_earlier_version_takes_every_row_for_the_longest() -> None:
+    table = LengthTable((TileClass(9, 1000, 4000, 30, 600_000),), measured=True)
+    assert table.heaviest(4)[0].all_tokens == 16_000
 
 
 def test_what_is_assumed_of_aya() -> None:

@@ -14,12 +14,13 @@ from inft.forecast.architecture import Architecture, architecture_of
 from inft.forecast.choice import Choice, choice_of
 from inft.forecast.lengths import BatchShape, LengthTable, TileClass, assumed_lengths
 from inft.forecast.memory import forecast, heaviness, of_shape
-from inft.forecast.speed import seconds_per_sample
+from inft.forecast.speed import Speed
 from inft.machine.units import GIB
 from inft.models.released import RELEASED
 from inft.params import FamilyName
 from inft.profiles import resolve
 
+KEPT = "sft.gradient_checkpointing=false"
 PROFILES: dict[FamilyName, str] = {"aya": "aya_basic", "llama32": "llama_basic"}
 FAMILIES: tuple[FamilyName, ...] = ("aya", "llama32")
 ACCUMULATION, SUPERVISED = 2, 30  # as benchmarks/forecast.py has them
@@ -44,7 +45,7 @@ class Measured(NamedTuple):
 
     @property
     def shape(self) -> BatchShape:
-        return BatchShape(self.rows, self.tokens, self.rows * self.tiles, self.rows * SUPERVISED)
+        return BatchShape.of_equal_rows(self.rows, self.tokens, self.rows * self.tiles, self.rows * SUPERVISED)
 
 
 def measured() -> list[Measured]:
@@ -98,7 +99,7 @@ def test_within_a_tenth_of_what_an_h200_measured(row: Measured) -> None:
 @pytest.mark.parametrize("row", MEASURED, ids=lambda row: f"{row.family}-{row.rows}x{row.tokens}-{row.settings}")
 def test_speed_is_of_the_order_that_an_h200_measured(row: Measured) -> None:
     lengths = LengthTable((TileClass(row.tiles, 100, row.tokens, SUPERVISED, 100 * row.tokens),), measured=True)
-    expected = seconds_per_sample(row.config, released(row.family), lengths, choice_of(row.config))
+    expected = Speed(row.config, released(row.family), lengths).seconds_per_sample(choice_of(row.config))
     assert row.seconds_per_row / 2 < expected < row.seconds_per_row * 2
 
 
@@ -118,10 +119,10 @@ def test_parts_add_up(family: FamilyName) -> None:
 def test_more_of_anything_takes_more(family: FamilyName, scope: str, recompute: str) -> None:
     settings = [f"lora.scope={scope}", f"sft.gradient_checkpointing={recompute}"]
     config = resolve(PROFILES[family], settings).config
-    few = BatchShape(2, 1000, 8, 60)
-    for more in (BatchShape(4, 1000, 16, 120), BatchShape(2, 1500, 8, 60)):
+    few = BatchShape.of_equal_rows(2, 1000, 8, 60)
+    for more in (BatchShape.of_equal_rows(4, 1000, 16, 120), BatchShape.of_equal_rows(2, 1500, 8, 60)):
         assert peak_gib(config, more) > peak_gib(config, few)
-    assert peak_gib(config, BatchShape(2, 1000, 20, 60)) >= peak_gib(config, few)
+    assert peak_gib(config, BatchShape.of_equal_rows(2, 1000, 20, 60)) >= peak_gib(config, few)
     larger = replace(config, lora=replace(config.lora, r=128))
     assert peak_gib(larger, few) > peak_gib(config, few)
     held = replace(config, qlora=replace(config.qlora, hold_dequantized=True))
@@ -132,18 +133,45 @@ def test_more_of_anything_takes_more(family: FamilyName, scope: str, recompute: 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_what_saves_memory_does(family: FamilyName) -> None:
-    shape = BatchShape(2, 1500, 16, 60)
+    shape = BatchShape.of_equal_rows(2, 1500, 16, 60)
 
     def peak(*settings: str) -> float:
         return peak_gib(resolve(PROFILES[family], settings).config, shape)
 
-    kept = "sft.gradient_checkpointing=false"
-    assert peak() < peak(kept) / 2
+    assert peak() < peak(KEPT) / 2
     assert peak("lora.scope=language") < peak()
-    assert peak("lora.dropout=0", kept) < peak(kept)
+    assert peak("lora.dropout=0", KEPT) < peak(KEPT)
     assert peak("sft.optim=paged_adamw_8bit") < peak("sft.optim=adamw_bnb_8bit") < peak()
     assert peak("lora.adapter_dtype=bfloat16") < peak()
     assert peak("qlora.load_in_4bit=false") > peak() + 8
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_the_fast_way_saves(family: FamilyName) -> None:
+    shape = BatchShape(4, 2500, 32, 120, 6000)
+
+    def peak(*settings: str) -> float:
+        return peak_gib(resolve(PROFILES[family], [KEPT, *settings]).config, shape)
+
+    free, fast = "sft.padding_free=true", ("sft.padding_free=true", "sft.torch_compile=true")
+    budgets = [f"sft.activation_budget={share}" for share in (1, 0.8, 0.5)]
+    peaks = [peak(), peak(free), *(peak(*fast, budget) for budget in budgets)]
+    assert peaks == sorted(peaks, reverse=True)
+    assert peaks[-1] < peaks[0] / 2
+    recomputed = resolve(PROFILES[family], fast).config
+    assert peak_gib(recomputed, shape) < peaks[-1] / 2
+
+
+def test_the_loss_counts_where_there_is_little_else() -> None:
+    """One short row, everything recomputed: Aya's logits of 256,000 tokens are the most."""
+    small = "sft.padding_free=true", "lora.scope=language"
+    config, aya = resolve("aya_basic", small).config, released("aya")
+    found = of_shape(config, aya, BatchShape.of_equal_rows(1, 300, 1, 120))
+    assert found.moment == "the loss"
+    fewer = of_shape(config, aya, BatchShape.of_equal_rows(1, 300, 1, 60))
+    assert found.peak_bytes - fewer.peak_bytes > 60 * 256_000 * 8
+    more = of_shape(config, aya, BatchShape.of_equal_rows(1, 300, 1, 280))
+    assert more.peak_bytes - found.peak_bytes < 10 * 256_000 * 18  # a few at a time
 
 
 def test_the_heaviest_rows_decide() -> None:
@@ -152,7 +180,7 @@ def test_the_heaviest_rows_decide() -> None:
     usual = LengthTable((short,), measured=True)
     with_one_long = LengthTable((short, TileClass(13, 1, 3500, 40, 3500)), measured=True)
     found = forecast(config, released("aya"), with_one_long)
-    assert found.shape == BatchShape(2, 3500, 16, 80)
+    assert found.shape == BatchShape(2, 3500, 16, 80, 4200)
     assert found.peak_bytes > forecast(config, released("aya"), usual).peak_bytes
 
 
@@ -180,7 +208,7 @@ def test_an_evaluation_is_no_part_of_what_training_takes() -> None:
 def test_biases_that_train_send_gradients_through_the_tower(family: FamilyName) -> None:
     config = resolve(PROFILES[family], ["lora.scope=language", "lora.bias=all"]).config
     frozen = resolve(PROFILES[family], ["lora.scope=language"]).config
-    shape = BatchShape(1, 1500, 4, 30)
+    shape = BatchShape.of_equal_rows(1, 1500, 4, 30)
     kept = [{part.name for part in of_shape(one, released(family), shape).parts} for one in (config, frozen)]
     assert "vision" in kept[0]
     assert "vision" not in kept[1]
@@ -191,7 +219,7 @@ def test_every_layer_may_cross_attend() -> None:
     text = replace(released("llama32").text, layers=2, cross_layers=(0, 1))
     odd = replace(released("llama32"), text=text)
     config = resolve("llama_basic").config
-    assert of_shape(config, odd, BatchShape(1, 700, 2, 30)).peak_bytes > 0
+    assert of_shape(config, odd, BatchShape.of_equal_rows(1, 700, 2, 30)).peak_bytes > 0
 
 
 def test_a_forecast_is_quick_enough_for_every_keystroke() -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from inft.config import Config
 from inft.forecast import plan as planning
 from inft.forecast.architecture import Architecture, architecture_of
-from inft.forecast.choice import Choice, choice_of, describe
+from inft.forecast.choice import Choice, choice_of, describe, with_choice
 from inft.forecast.lengths import BatchShape, LengthTable, assumed_lengths
 from inft.forecast.memory import Forecast, Part
 from inft.forecast.plan import LARGEST_MICRO_BATCH, MARGIN, Plan, choices, choose
@@ -45,12 +46,12 @@ def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
             training_bytes=needed,
             card_bytes=needed,
             moment="the backward pass",
-            shape=BatchShape(choice.micro_batch, 2000, 13, 40),
+            shape=BatchShape.of_equal_rows(choice.micro_batch, 2000, 13, 40),
             measured_lengths=False,
         )
 
     monkeypatch.setattr(planning, "forecast", made_up)
-    monkeypatch.setattr(planning, "seconds_per_sample", lambda config, architecture, lengths, choice: seconds(choice))
+    monkeypatch.setattr(planning, "Speed", lambda *_: SimpleNamespace(seconds_per_sample=seconds))
 
 
 def plan(gib: float, *overrides: str) -> Plan:
@@ -181,6 +182,25 @@ def test_ways_that_the_configuration_rules_out_are_not_looked_at() -> None:
     assert not any(choice.recompute for choice in choices(config))
 
 
+def test_compiled_layers_may_keep_a_part_and_others_not() -> None:
+    fast = ["sft.fit=auto", "sft.padding_free=true", "sft.torch_compile=true"]
+    for stated, budgets in (((), {1.0, 0.7, 0.5}), (("sft.activation_budget=0.65",), {1.0, 0.7, 0.65, 0.5})):
+        found = list(choices(resolve("aya_basic", [*fast, *stated]).config))
+        assert {choice.activation_budget for choice in found if not choice.recompute} == budgets
+        assert {choice.activation_budget for choice in found if choice.recompute} == {1.0}
+        assert len({describe(choice) for choice in found}) == len(set(found)) == len(found)
+    plain = resolve("aya_basic", ["sft.fit=auto", "sft.padding_free=true"]).config
+    assert {choice.activation_budget for choice in choices(plain)} == {1.0}
+
+
+def test_what_a_recomputed_layer_keeps_has_no_budget() -> None:
+    fast = ["sft.fit=auto", "sft.padding_free=true", "sft.torch_compile=true", "sft.activation_budget=0.5"]
+    config = resolve("aya_basic", fast).config  # which recomputes unless a plan says otherwise
+    assert choice_of(config).activation_budget == 1
+    as_stated = with_choice(config, choice_of(config))
+    assert (as_stated.sft.activation_budget, as_stated.sft.gradient_checkpointing) == (1, True)
+
+
 def test_micro_batches_divide_the_effective_batch_and_stay_small_unless_stated() -> None:
     config = resolve("aya_basic", ["sft.gradient_accumulation_steps=64"]).config
     assert {choice.micro_batch for choice in choices(config)} == {1, 2, 4, 8, LARGEST_MICRO_BATCH}
@@ -194,7 +214,36 @@ def test_descriptions_say_what_is_different() -> None:
     assert len({describe(choice) for choice in choices(resolve("aya_basic").config)}) == 20
 
 
-@pytest.mark.parametrize("profile", ["aya_adv", "llama_adv"])
+@pytest.mark.parametrize(
+    ("profile", "gib"), [("fast_aya", 139.8), ("fast_llama", 139.8), ("small_aya", 11.9), ("small_llama", 11.9)]
+)
+def test_a_profile_fits_the_cards_that_it_is_for(profile: str, gib: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()  # with the real forecast
+    config = resolve(profile).config
+    architecture = architecture_of(config.family, RELEASED[config.family])
+    found = choose(config, architecture, assumed_lengths(config.family, config.basic.max_length), int(gib * GIB))
+    assert found.choice == choice_of(config)
+    assert found.fits
+
+
+@pytest.mark.parametrize("profile", ["fast_aya", "fast_llama", "small_aya", "small_llama"])
+def test_a_fast_way_keeps_its_kernels_on_any_card(profile: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()  # with the real forecast
+    config = resolve(profile, ["sft.fit=auto"]).config
+    architecture = architecture_of(config.family, RELEASED[config.family])
+    needed = []
+    for gib in (24, 48, 80, 140):
+        found = choose(config, architecture, assumed_lengths(config.family, 4096), gib * GIB)
+        assert found.fits
+        chosen = with_choice(config, found.choice)
+        assert chosen.sft.padding_free
+        assert chosen.sft.torch_compile
+        needed.append(found.forecast.card_bytes)
+    assert needed == sorted(needed)
+    assert needed[-1] > needed[0]
+
+
+@pytest.mark.parametrize("profile", ["aya_adv", "llama_adv", "fast_aya"])
 def test_a_plan_is_there_while_a_value_is_edited(profile: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()  # with the real forecast
     config = resolve(profile, ["sft.fit=auto"]).config

@@ -52,7 +52,7 @@ def test_each_alone_then_as_few_as_suffice() -> None:
         ["lora.scope=language"],
     ]
     (pair,) = found("llama_adv", 12, "sft.fit=auto")
-    assert options(pair) == ["sft.optim=paged_adamw_8bit", "lora.r=16"]
+    assert options(pair) == ["sft.padding_free=true", "lora.r=16"]
     assert found("llama_adv", 8, "sft.fit=auto") == ()
 
 
@@ -86,6 +86,6 @@ def test_the_figure_is_the_forecast_of_that_configuration() -> None:
 
 
 def test_it_is_quick_where_nothing_helps() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert found("llama_adv", 6, "sft.inference_batch_size=32", "data.eval_split=validation") == ()
-    assert time.perf_counter() - began < 1.5  # 0.2 s on one busy core
+    assert time.process_time() - began < 1.5  # 0.2 s

@@ -161,6 +161,11 @@ def _log(step: int, at: datetime, luck: random.Random, rate: float, seed: int) -
         peak_vram_gib=61.4 + seed,
         data_sec=round(0.22 + abs(luck.gauss(0, 0.05)), 3),
         compute_sec=round(pace - 0.3, 3),
+        forward_sec=round(0.29 * pace, 3),
+        backward_sec=round(0.6 * pace, 3),
+        optimizer_sec=round(0.04 * pace, 3),
+        model_tflops_per_sec=round(1650 / pace, 1),
+        mfu=round(1650 / pace / 790, 4),
         at=at,
     )
 

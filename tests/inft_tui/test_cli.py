@@ -100,7 +100,7 @@ def test_an_unknown_option_is_a_usage_error(project: Path) -> None:
 
 
 def test_options_of_a_run_before_a_command_are_not_dropped_silently(project: Path) -> None:
-    for option in (["--profile", "small"], ["--force"], ["--readonly"], ["--theme", "light"]):
+    for option in (["--profile", "small"], ["--profile-step=2"], ["--readonly"], ["--theme", "light"]):
         done = inft_tui(*option, "profiles")
         assert (done.returncode, done.stdout) == (2, "")
         assert "`profiles`" in done.stderr
@@ -119,7 +119,9 @@ class TestDryRun:
         assert sorted(project.rglob("*")) == before
 
     def test_as_json(self, project: Path) -> None:
-        done = inft_tui("--profile", "small", "--headless", "--dry-run", "--json", "--set", "sft.max_steps=3")
+        done = inft_tui(
+            "--profile", "small", "--headless", "--dry-run", "--json", "--set", "sft.max_steps=3", "--profile-step=2"
+        )
         plan = json.loads(done.stdout)
         assert (plan["family"], plan["mode"], plan["effective_batch"]) == ("aya", "basic", 16)
         assert plan["adapters"] == f"{project}/outputs/aya/basic/best"
@@ -130,7 +132,8 @@ class TestDryRun:
             "default": None,
             "origin": "--set",
         }
-        assert set(differs) == {"sft.max_steps", "sft.lr", "basic.model_source", "data.source"}
+        assert differs["sft.profile_step"]["value"] == 2
+        assert set(differs) == {"sft.max_steps", "sft.profile_step", "sft.lr", "basic.model_source", "data.source"}
 
 
 class TestProfiles:

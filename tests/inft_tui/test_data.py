@@ -18,6 +18,7 @@ from inft.config import Config
 from inft.forecast.identity import lengths_key
 from inft.forecast.row_lengths import UNKNOWN, RowLengths
 from inft.forecast.statistics import Statistics, cached_statistics, write
+from inft.measure import Progress, measure
 from inft.profiles import resolve
 from inft_tui.commands.data import lines
 from inft_tui.histograms import ASCII, BLOCKS, Glyphs
@@ -228,7 +229,7 @@ def test_languages_of_one_name_are_two(home: Path, known: Config) -> None:
 
 def test_a_picture_that_is_deleted_ends_it_as_it_ends_a_run(home: Path) -> None:
     pictures = own_corpus(home, 6)
-    assert inft_tui("data", *OWN, "--json").returncode == 0
+    measure(resolve("demo_llama", OWN[3::2]).config, "train", Progress())
     (pictures / "train-1.png").unlink()
     done = inft_tui("data", *OWN, "--json")
     assert done.returncode == 6

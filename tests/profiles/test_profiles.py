@@ -26,8 +26,10 @@ RECIPES = {
     "aya_basic": ("aya", "basic"),
     "aya_adv": ("aya", "advanced"),
 }
+FAST = {"fast_llama": "llama_basic", "fast_aya": "aya_basic"}
+SMALL = {"small_llama": "llama_basic", "small_aya": "aya_basic"}
 DEMOS = ("demo_llama", "demo_aya")
-SHIPPED = (*RECIPES, *DEMOS)
+SHIPPED = (*RECIPES, *FAST, *SMALL, *DEMOS)
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +75,21 @@ def test_a_recipe_reproduces_the_guide(name: str) -> None:
     assert config.basic.max_length == 4096
     assert config.compute_dtype == "bfloat16"
     assert (config.basic.model_source, config.data.source, config.data.eval_split) == ("hub", "hub", None)
+
+
+@pytest.mark.parametrize(("name", "recipe"), [*FAST.items(), *SMALL.items()])
+def test_a_fast_profile_leaves_the_result_as_it_is_and_a_small_one_says_what_it_changes(name: str, recipe: str) -> None:
+    config = resolve(name).config
+    # How the effective batch is cut into micro-batches changes no more than rounding.
+    cut = {"data.batch_size", "sft.gradient_accumulation_steps"}
+    changed = set(curve_changes(resolve(recipe).config, config)) - cut
+    assert changed == ({"lora.scope", "sft.optim"} if name in SMALL else set())
+    assert config.effective_batch == 16
+    assert config.sft.padding_free
+    assert config.sft.torch_compile
+    assert (config.output_dir, config.best_model_dir) == (f"outputs/{name}/checkpoints", f"outputs/{name}/best")
+    text = (bundled_profiles_dir() / f"{name}.toml").read_text(encoding="utf-8")
+    assert text.count("not the guide's") == len(changed)
 
 
 @pytest.mark.parametrize("name", DEMOS)
@@ -291,11 +308,14 @@ def random_config(rng: random.Random, base: Config) -> Config:
     }
     ids = ("llama_model_name", "llama_processor_name", "aya_model_name", "aya_processor_name")
     basic = dict.fromkeys(ids, "a/b") | {"logs_dir": 'lögs "x"', "model_source": "folder", "model_path": "/m/{x}\n"}
+    basic["attn_impl"] = "sdpa"
     return replace(
         config,
         basic=replace(config.basic, **basic),
         qlora=replace(config.qlora, load_in_4bit=True, bnb_4bit_compute_dtype="bfloat16", hold_dequantized=False),
-        sft=replace(config.sft, **sft, eval_steps=1),
+        sft=replace(
+            config.sft, **sft, eval_steps=1, padding_free=True, torch_compile=True, gradient_checkpointing=False
+        ),
         data=replace(config.data, dataset_id="x", source="jsonl", path="/d/'"),
     )
 
@@ -437,6 +457,23 @@ def test_everything_wrong_is_said_at_once(write: Callable[..., str]) -> None:
             "cannot train in fp16, whose loss scaling needs fp32 weights.",
         ),
         ("[qlora]\nbnb_4bit_compute_dtype = 'float16'\n[lora]\nbias = 'lora_only'\n", "cannot train in fp16: biases"),
+        (
+            "[sft]\npadding_free = true\n[basic]\nattn_impl = 'eager'\n",
+            'basic.attn_impl = "eager" in profiles/mine.toml line 5 asks for others. State basic.attn_impl = "auto"',
+        ),
+        (
+            "[sft]\ntorch_compile = true\n",
+            "sft.torch_compile = true in profiles/mine.toml line 3 needs sft.padding_free",
+        ),
+        (
+            "[sft]\npadding_free = true\nactivation_budget = 0.5\ngradient_checkpointing = false\n",
+            "sft.activation_budget = 0.5 in profiles/mine.toml line 4 needs sft.torch_compile",
+        ),
+        (
+            "[sft]\npadding_free = true\ntorch_compile = true\nactivation_budget = 0.5\n",
+            "sft.activation_budget = 0.5 in profiles/mine.toml line 5 has no effect while sft.gradient_checkpointing",
+        ),
+        ("[sft]\nactivation_budget = 0\n", "must be a number above 0 and at most 1"),
         ("[data]\npath = 'd'\n", 'in profiles/mine.toml line 3 has no effect while data.source is "hub".'),
         ("[basic]\naya_model_name = '/m/aya'\n", 'State basic.model_source = "folder" and basic.model_path'.lower()),
         ("[data]\ndataset_id = '../x'\n", 'must be a hub id, name or owner/name, not "../x".'),

@@ -42,6 +42,11 @@ def test_log_has_every_key_of_the_contract_and_takes_more() -> None:
         "peak_vram_gib",
         "data_sec",
         "compute_sec",
+        "forward_sec",
+        "backward_sec",
+        "optimizer_sec",
+        "model_tflops_per_sec",
+        "mfu",
         "mean_token_accuracy",
     ]
     assert (event["loss"], event["epoch"], event["mean_token_accuracy"]) == (1.5, None, 0.25)

@@ -58,6 +58,8 @@ def test_what_is_written_is_read(tmp_path: Path, record: PlanRecord) -> None:
         '{"choice": {"micro_batch": -3, "accumulation": -4, "recompute": true, "hold_dequantized": false}}',
         '{"choice": {"micro_batch": 1.5, "accumulation": 4, "recompute": true, "hold_dequantized": false}}',
         '{"choice": {"micro_batch": 1, "accumulation": 4, "recompute": "yes", "hold_dequantized": false}}',
+        '{"choice": {"micro_batch": 1, "accumulation": 4, "recompute": false, "hold_dequantized": false, '
+        '"activation_budget": 0}}',
         "\x00" * 300,
         "\x1b[31m",
     ],
@@ -85,7 +87,25 @@ def test_a_key_that_a_newer_version_adds_is_passed_over(tmp_path: Path) -> None:
     assert read_plan(run) == WHOLE
 
 
-@pytest.mark.parametrize("choice", [CHOICE, Choice(16, 1, recompute=True, hold_dequantized=False)])
+def test_a_plan_of_a_version_without_budgets_keeps_everything(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    run.plan.write_text(
+        '{"choice": {"micro_batch": 2, "accumulation": 8, "recompute": false, "hold_dequantized": true}}'
+    )
+    record = read_plan(run)
+    assert record == PlanRecord(CHOICE)
+    assert record.choice.activation_budget == 1
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        CHOICE,
+        Choice(16, 1, recompute=True, hold_dequantized=False),
+        Choice(4, 4, recompute=False, hold_dequantized=False, activation_budget=0.8),
+    ],
+)
 def test_a_choice_as_overrides_is_the_choice(choice: Choice) -> None:
-    config = resolve("aya_basic", ["sft.fit=auto"]).config
-    assert resolve("aya_basic", ["sft.fit=auto", *overrides_of(choice)]).config == with_choice(config, choice)
+    fast = ["sft.fit=auto", "sft.padding_free=true", "sft.torch_compile=true"]
+    config = resolve("aya_basic", fast).config
+    assert resolve("aya_basic", [*fast, *overrides_of(choice)]).config == with_choice(config, choice)

@@ -76,7 +76,7 @@ class Nursery:
 
         Args:
             program: the statements.
-            environment: all of its environment; libraries that look when they are loaded saw the first one's.
+            environment: all of its environment; libraries that look when they are loaded saw this process's.
             cwd: where it runs.
             output: descriptor of the file for stdout and stderr.
         """
@@ -86,7 +86,7 @@ class Nursery:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "tests.training.nursery", str(theirs.fileno())],
                     cwd=REPOSITORY,
-                    env=dict(environment),
+                    env={**os.environ, "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""},
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,

@@ -13,7 +13,7 @@ from inft.forecast.choice import Choice, choice_of, with_choice
 from inft.forecast.lengths import assumed_lengths
 from inft.forecast.memory import CONTEXT_BYTES, forecast
 from inft.forecast.plan import choose
-from inft.forecast.speed import seconds_per_sample
+from inft.forecast.speed import Speed
 from inft.models.released import RELEASED
 from inft.profiles import resolve
 from inft.runs.directory import RunDirectory
@@ -64,7 +64,7 @@ def test_auto_changes_nothing_but_how_steps_are_done(free: float) -> None:
 def test_more_memory_never_makes_a_run_slower() -> None:
     config = config_of("sft.fit=auto")
     seconds = [
-        seconds_per_sample(config, AYA, LENGTHS, choose(config, AYA, LENGTHS, gib * GIB).choice)
+        Speed(config, AYA, LENGTHS).seconds_per_sample(choose(config, AYA, LENGTHS, gib * GIB).choice)
         for gib in range(16, 140, 12)
     ]
     assert seconds == sorted(seconds, reverse=True)

@@ -35,6 +35,7 @@ def shape(lengths: RowLengths, rows: tuple[int, ...] | list[int]) -> BatchShape:
         tokens=max(held[row][0] for row in rows),
         tiles=sum(held[row][1] for row in rows),
         supervised=sum(held[row][2] for row in rows),
+        all_tokens=sum(held[row][0] for row in rows),
     )
 
 
@@ -49,6 +50,10 @@ COSTS = {
     "tiles": lambda shape: 1000 * shape.tiles + shape.tokens,
     "tokens": lambda shape: 1000 * shape.tokens + shape.tiles,
     "both": lambda shape: shape.rows * shape.tokens + 30 * shape.tiles,
+    "tokens end to end": lambda shape: shape.all_tokens,
+    "both end to end": lambda shape: shape.all_tokens + 8 * shape.tiles,
+    # As a forecast is: the most of several moments.
+    "moments end to end": lambda shape: max(3 * shape.all_tokens, 2 * shape.all_tokens + 32 * shape.tiles),
 }
 
 
@@ -62,6 +67,15 @@ def test_no_micro_batch_of_any_order_is_heavier_than_the_first(seed: int, cost: 
         # Supervised tokens are the same for these costs, so that what is compared is tokens and tiles.
         most = max(COSTS[cost](shape(lengths, batch)) for batch in combinations(range(len(lengths)), micro))
         assert first == most
+
+
+def test_padding_decides_which_rows_are_the_heaviest() -> None:
+    lengths = RowLengths()
+    for tokens, tiles in ((100, 1), (70, 1), (69, 2), (10, 9)):
+        lengths.add(tokens=tokens, tiles=tiles, supervised=1, cut=0, language=0)
+    assert first_step(lengths, 2, 1) == [0, 3]  # padded, two rows are as heavy as twice the longest
+    assert first_step(lengths, 2, 1, lambda shape: shape.all_tokens) == [0, 1]
+    assert first_step(lengths, 2, 1, lambda shape: shape.all_tokens + 4 * shape.tiles) == [0, 2]
 
 
 @pytest.mark.parametrize("seed", range(10))

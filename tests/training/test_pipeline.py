@@ -75,6 +75,11 @@ def test_a_run_leaves_what_the_design_promises(
         assert event["loss"] > 0
         assert event["grad_norm"] > 0
         assert 0 < event["data_sec"] + event["compute_sec"] <= event["step_time_sec"] * 1.001
+        parts = [event[f"{part}_sec"] for part in ("data", "forward", "backward", "optimizer")]
+        assert all(part > 0 for part in parts)
+        assert 0.7 * event["step_time_sec"] < sum(parts) <= event["step_time_sec"] * 1.001
+        assert 0 < event["model_tflops_per_sec"] < 10
+        assert event["mfu"] is None
         assert event["supervised_tokens"] > 0
         assert event["samples_per_sec"] > 0
         assert event["tokens_per_sec"] > event["samples_per_sec"]
@@ -82,11 +87,14 @@ def test_a_run_leaves_what_the_design_promises(
     groups = {"language", "vision"} | ({"projector"} if mode == "advanced" else set())
     assert set(begin["trainable_by_group"]) == groups
     assert begin["trainable_parameters"] == sum(begin["trainable_by_group"].values())
+    assert begin["matrix_tflops"] is None, "there is no GPU"
     names = {event["name"] for event in events_of(run, "stage")}
     assert {"data", "weights", "saving"} <= names
     checkpoints = [Path(event["path"]) for event in events_of(run, "checkpoint")]
     assert [path.name for path in checkpoints] == ["checkpoint-2", "checkpoint-3"]
     assert all((path / "adapter_model.safetensors").is_file() for path in checkpoints)
+    operations = json.loads((checkpoints[-1] / "trainer_state.json").read_text())["total_flos"]
+    assert operations == pytest.approx(sum(1e12 * log["model_tflops_per_sec"] * log["step_time_sec"] for log in logs))
     samples = [json.loads(line) for line in run.samples.read_text().splitlines()]
     assert len(samples) == 3
     assert {sample["language"] for sample in samples} == {"en", "si"}

@@ -12,10 +12,12 @@ from torch import nn
 from torch._utils import ExceptionWrapper
 
 from inft.errors import ConfigError, DataError, ExitCode, InftError
+from inft.forecast.flops import BatchContent
 from inft.models.registry import FAMILIES
 from inft.training.callbacks import GradientGuard, gradient_norms
 from inft.training.failures import named_cause
 from inft.training.meter import StepMeter
+from inft.training.stopwatch import Mark, Part, Stopwatch
 
 
 class Clock:
@@ -26,21 +28,82 @@ class Clock:
         return self.now
 
 
+class Device:
+    """Does what it is given some time after it was asked to."""
+
+    def __init__(self, clock: Clock, behind: float = 0.0) -> None:
+        self.clock, self.behind = clock, behind
+
+    def mark(self) -> DeviceMark:
+        return DeviceMark(self, self.clock.now + self.behind)
+
+
+class DeviceMark:
+    def __init__(self, device: Device, at: float) -> None:
+        self.device, self.at = device, at
+
+    def is_past(self) -> bool:
+        return self.device.clock.now >= self.at
+
+    def wait(self) -> None:
+        self.device.clock.now = max(self.device.clock.now, self.at)
+
+    def seconds_until(self, later: Mark) -> float:
+        assert isinstance(later, DeviceMark)
+        assert self.is_past()
+        assert later.is_past()
+        return later.at - self.at
+
+
 def test_the_meter_tells_waiting_from_computing_and_leaves_out_pauses() -> None:
     clock = Clock()
-    meter = StepMeter(clock)
+    device = Device(clock)
+    meter = StepMeter(
+        Stopwatch(device.mark), flop=lambda content: 1e12 * content.tokens, matrix_rate=400e12, clock=clock
+    )
+    content = BatchContent(lengths=(60, 40, 70, 30), tiles=4, supervised=20)
+
+    def spend(part: Part, seconds: float) -> None:
+        meter.begin(part)
+        clock.now += seconds
+
     for _ in range(2):
-        clock.now += 1.0  # waiting
-        meter.batches(1.0, rows=4, tokens=400, supervised=40)
-        clock.now += 3.0  # computing
+        spend("data", 1.0)
+        meter.batches([content, content])
+        for _ in range(2):
+            spend("forward", 0.4)
+            spend("backward", 0.8)
+        spend("optimizer", 0.5)
         meter.step()
+        clock.now += 0.1  # the log
     clock.now += 10.0  # an evaluation
     meter.pause(10.0)
     figures = meter.take()
     assert figures is not None
-    assert (figures.step_time_sec, figures.data_sec, figures.compute_sec) == (4.0, 1.0, 3.0)
-    assert (figures.samples_per_sec, figures.tokens_per_sec, figures.supervised_tokens) == (1.0, 100.0, 80)
+    assert (figures.step_time_sec, figures.data_sec, figures.compute_sec) == pytest.approx((4.0, 1.0, 3.0))
+    parts = (figures.forward_sec, figures.backward_sec, figures.optimizer_sec)
+    assert parts == pytest.approx((0.8, 1.6, 0.5))
+    assert (figures.samples_per_sec, figures.tokens_per_sec, figures.supervised_tokens) == pytest.approx((2, 100, 80))
+    assert (figures.model_tflops_per_sec, figures.mfu) == pytest.approx((100, 0.25))
     assert meter.take() is None
+
+
+def test_the_stopwatch_waits_for_the_device_only_when_it_is_read() -> None:
+    clock = Clock()
+    device = Device(clock, behind=5.0)
+    stopwatch = Stopwatch(device.mark)
+    stopwatch.begin("backward", after="forward")  # nothing goes forward
+    stopwatch.begin("forward")
+    clock.now += 1.0
+    stopwatch.begin("backward", after="forward")
+    clock.now += 2.0
+    stopwatch.begin("data")
+    assert clock.now == 3.0
+    seconds = stopwatch.take()
+    assert clock.now == 8.0
+    assert (seconds["forward"], seconds["backward"], seconds["data"]) == (1.0, 2.0, 0.0)
+    again = stopwatch.take()
+    assert again["forward"] == again["backward"] == 0.0, "what was read is counted again"
 
 
 def from_a_worker(error: Exception) -> BaseException:

@@ -41,7 +41,7 @@ def preparation(project: Path) -> Preparation:
     made = Preparation(Worker(lambda call: None, fail), lambda call: None, check=wait, foresee=wait)
     made.catalogue = read_catalogue()
     made.family = "aya"
-    made.choose_profile(5)
+    made.choose_profile(3)
     return made
 
 

@@ -125,7 +125,7 @@ def test_profiles_by_model_and_mode(project: Path) -> None:
         for kind in (("aya", "basic"), ("llama32", "advanced"))
     }
     assert names == {
-        ("aya", "basic"): ["aya_basic", "demo_aya", "small", "broken"],
+        ("aya", "basic"): ["aya_basic", "demo_aya", "fast_aya", "small", "small_aya", "broken"],
         ("llama32", "advanced"): ["llama_adv", "broken"],
     }
     own, broken = catalogue.named("aya_adv"), catalogue.named("broken")

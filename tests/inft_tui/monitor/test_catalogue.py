@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -53,9 +54,21 @@ def test_what_people_look_at_comes_first_and_nothing_is_left_out(tmp_path: Path)
     assert list(by_key["loss"].series) == ["loss", "eval"]
     assert list(by_key["step_time"].series) == ["step", "data"]
     assert by_key["samples_per_sec"].unit == "samples/s"
+    write(tmp_path / "metrics.jsonl", {**STEP, "global_step": 3, "compute_sec": 0.9})
+    feed.read(9)
+    assert list(_step_time(catalogue)) == ["step", "data", "compute"]
+    write(tmp_path / "metrics.jsonl", {**STEP, "global_step": 4, "compute_sec": 0.9, "forward_sec": 0.3, "mfu": 0.4})
+    feed.read(9)
+    assert list(_step_time(catalogue)) == ["step", "data", "forward"]
+    assert "mfu" in [picture.key for picture in catalogue.pictures()]
     assert (by_key["loss"].end, by_key["gpu_power"].end) == (50, None)
     assert set(by_key["loss"].clocks) == {Counted.EPOCH, Counted.TIME}
     assert by_key["gpu_power"].since == 1740830400
+
+
+def _step_time(catalogue: Catalogue) -> Iterable[str]:
+    (content,) = (picture.content for picture in catalogue.pictures() if picture.key == "step_time")
+    return content.series
 
 
 def test_it_is_put_together_anew_only_for_other_curves(tmp_path: Path) -> None:

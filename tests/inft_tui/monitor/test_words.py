@@ -40,6 +40,11 @@ def test_a_run_that_trains() -> None:
     assert progress == " " + "━" * 13 + "─" * 27 + "  33%   step 40 of 120   about 10 min left"
     where = "2 s a step: 25% waiting for data, 70% computing"
     assert pace.split("   ") == [" loss 1.25", "12.5 samples/s", where, "(mean of the last 10)"]
+    series |= times(forward_sec=0.4, backward_sec=0.9, optimizer_sec=0.1, mfu=0.414)
+    lines = {columns: text(heading(TRAINING, series, columns, "braille")).splitlines()[2] for columns in (160, 100)}
+    in_full = "2 s a step: 25% waiting for data, 20% forward, 45% backward, 5% optimiser"
+    assert lines[160].split("   ")[2:] == [in_full, "MFU 41%", "(mean of the last 10)"]
+    assert lines[100].split("   ")[2:] == [where, "MFU 41%"]
     series |= times(samples_per_sec=8.0)
     assert "   8 samples/s   " in text(heading(TRAINING, series, 160, "braille"))
     assert alert == " ▲ GPU 0 is at 90 °C.  Look at its cooling."

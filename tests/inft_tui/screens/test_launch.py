@@ -110,7 +110,7 @@ def test_what_was_changed_is_kept_while_one_looks_elsewhere(old_run: RunDirector
         await pilot.press("1")
         await settled(app, "--set sft.fit=auto")
         await pilot.press("up")  # the profiles: another one has its own changes
-        await settled(app, "--profile demo_aya")
+        await settled(app, "--profile fast_aya")
         assert "--set sft" not in text_of(app)
 
     shown(old_run, Machine(), check)
@@ -206,7 +206,7 @@ def test_a_refusal_is_there_in_full_until_something_is_changed(old_run: RunDirec
         await pilot.press("tab")
         await settled(app, "Stop it with")
         await pilot.press("shift+tab", "up")
-        await settled(app, "--profile demo_aya")
+        await settled(app, "--profile fast_aya")
         assert "Stop it with" not in text_of(app)
         await pilot.press("s", "y")
         assert len(started.commands) == 2
