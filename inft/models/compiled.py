@@ -15,6 +15,7 @@ from peft import PeftModel
 from torch import nn
 
 from inft.models.family import Family
+from inft.models.seeded_dropout import draw_seeds, seed_dropouts
 
 CACHE_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
 
@@ -31,7 +32,7 @@ def cache_compiled(folder: Path) -> None:
 
 
 def compile_layers(model: PeftModel, family: Family, *, budget: float, progress: Progress) -> None:
-    """Compiles every layer, at its first call while training.
+    """Compiles every layer, at its first call while training, with dropouts that may be recomputed.
 
     An evaluation runs the layers as they are: it comes with other shapes and masks, and each would be compiled anew.
 
@@ -52,6 +53,8 @@ def compile_layers(model: PeftModel, family: Family, *, budget: float, progress:
 def _compile(layer: nn.Module, on_first_call: Callable[[], object]) -> None:
     plain: Callable[..., Any] = layer.forward
     compiled = torch.compile(plain, dynamic=True)
+    dropouts = seed_dropouts(layer)
+    device = next(layer.parameters()).device
     is_new = True
 
     def forward(*args: Any, **kwargs: Any) -> Any:
@@ -61,6 +64,8 @@ def _compile(layer: nn.Module, on_first_call: Callable[[], object]) -> None:
         if is_new:
             is_new = False
             on_first_call()
+        if dropouts:
+            draw_seeds(dropouts, device)
         return compiled(*args, **kwargs)
 
     layer.forward = forward

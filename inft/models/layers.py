@@ -10,7 +10,6 @@ from inft.models.family import Family
 from inft.models.narrow_norms import narrow_norms
 from inft.models.packed_attention import PACKED_ATTENTION
 from inft.models.recompute import keep_little
-from inft.models.seeded_dropout import seed_dropouts
 
 
 def set_up_layers(model: PeftModel, config: Config, family: Family, progress: Progress) -> None:
@@ -29,7 +28,6 @@ def set_up_layers(model: PeftModel, config: Config, family: Family, progress: Pr
     if sft.torch_compile:
         # Around a compiled layer torch's own checkpointing finds another number of tensors than it has kept.
         budget = 0.0 if sft.gradient_checkpointing else sft.activation_budget
-        seed_dropouts(model)
         compile_layers(model, family, budget=budget, progress=progress)
     by_checkpointing = sft.gradient_checkpointing and not sft.torch_compile
     keep_little(model, family, recompute=by_checkpointing, padding_free=sft.padding_free)

@@ -6,8 +6,9 @@ three away: on an H200, where every adapted layer of a language model draws a ma
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
-from peft import PeftModel
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
@@ -17,34 +18,56 @@ SEEDS = 2**62
 class SeededDropout(nn.Module):
     """As `nn.Dropout`: while training, sets each value to 0 with probability `p` and scales up the others.
 
+    Its seed comes from outside of what is compiled: a graph that recomputes would draw another one for its backward
+    pass. So `draw_seeds` has to come before every forward pass that a backward pass follows.
+
     Args:
         p: of a zero; above 0.
     """
 
+    seed: Tensor | None
+    """(2,) int64, of which the first counts."""
+
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
+        self.seed = None
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """`inputs` of any shape, with zeros that the device's own random numbers choose."""
+        """`inputs` of any shape, with zeros that follow from the seed."""
         if not self.training:
             return inputs
+        assert self.seed is not None, "draw_seeds comes first"
         keep = 1 - self.p
-        seed = torch.randint(SEEDS, (1,), device=inputs.device)
-        return inputs * mask_like(inputs, seed, keep) * (1 / keep)
+        return inputs * mask_like(inputs, self.seed, keep) * (1 / keep)
 
     def extra_repr(self) -> str:
         """What `print(model)` shows."""
         return f"p={self.p}"
 
 
-def seed_dropouts(model: PeftModel) -> None:
-    """Puts a `SeededDropout` in the place of every adapter's dropout."""
-    for module in model.modules():
+def seed_dropouts(layer: nn.Module) -> list[SeededDropout]:
+    """Puts a `SeededDropout` in the place of every adapter's dropout in `layer`, and returns them."""
+    seeded = []
+    for module in layer.modules():
         if isinstance(module, LoraLayer):
             for name, dropout in module.lora_dropout.items():
                 if isinstance(dropout, nn.Dropout):
                     module.lora_dropout[name] = SeededDropout(dropout.p)
+                    seeded.append(module.lora_dropout[name])
+    return seeded
+
+
+def draw_seeds(dropouts: Sequence[SeededDropout], device: torch.device) -> None:
+    """New seeds, from the device's own random numbers.
+
+    Args:
+        dropouts: that get them.
+        device: of their inputs.
+    """
+    # Two numbers each, since a compiled graph copies what does not begin at a multiple of 16 bytes.
+    for dropout, seed in zip(dropouts, torch.randint(SEEDS, (len(dropouts), 2), device=device), strict=True):
+        dropout.seed = seed
 
 
 @torch.library.custom_op("inft::mask_like", mutates_args=())
@@ -53,7 +76,7 @@ def mask_like(shaped: Tensor, seed: Tensor, keep: float) -> Tensor:
 
     Args:
         shaped: of the mask's shape, on the device that makes it.
-        seed: (1,) int64, on the same device.
+        seed: (1 or more,) int64 on the same device, of which the first counts.
         keep: probability of True.
 
     Returns:
@@ -63,7 +86,7 @@ def mask_like(shaped: Tensor, seed: Tensor, keep: float) -> Tensor:
         from inft.models.mask_kernel import draw_mask  # Triton comes with torch's CUDA builds alone
 
         return draw_mask(shaped.shape, seed, keep)
-    generator = torch.Generator().manual_seed(int(seed))
+    generator = torch.Generator().manual_seed(int(seed[0]))
     return torch.rand(shaped.shape, generator=generator) < keep
 
 
