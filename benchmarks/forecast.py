@@ -60,7 +60,8 @@ class Base:
 
     def use(self, config: Config) -> PreTrainedModel:
         """The base as the configuration holds it."""
-        wanted = (config.qlora.hold_dequantized, config.qlora.skip_modules)
+        # Norms that have been narrowed for rows that lie end to end stay so.
+        wanted = (config.qlora.hold_dequantized, config.qlora.skip_modules, config.sft.padding_free)
         if self.model is None or wanted != self._settings:
             self.model, self._settings = None, wanted
             free_memory()

@@ -38,7 +38,7 @@ class Case:
 LANGUAGE, KEPT, HELD = "lora.scope=language", "sft.gradient_checkpointing=false", "qlora.hold_dequantized=true"
 PAGED, EIGHT_BIT = "sft.optim=paged_adamw_8bit", "sft.optim=adamw_bnb_8bit"
 FREE, COMPILED = "sft.padding_free=true", "sft.torch_compile=true"
-MOST, HALF = "sft.activation_budget=0.8", "sft.activation_budget=0.5"
+MOST, MUCH, HALF = (f"sft.activation_budget={share}" for share in (0.8, 0.7, 0.5))
 FAST = (FREE, COMPILED, KEPT)
 
 LIMITS: dict[FamilyName, tuple[tuple[int, tuple[str, ...]], ...]] = {
@@ -79,6 +79,7 @@ CASES: dict[FamilyName, tuple[Case, ...]] = {
         Case(4, 2000, 9, (LANGUAGE, *FAST)),
         Case(4, 3000, 12, (*FAST, HELD)),
         Case(4, 3000, 12, (*FAST, HELD, MOST)),
+        Case(4, 3000, 12, (*FAST, HELD, MUCH)),
         Case(4, 3000, 12, (*FAST, HELD, HALF)),
         Case(8, 2000, 9, (LANGUAGE, *FAST, HELD, MOST)),
     ),
@@ -101,6 +102,7 @@ CASES: dict[FamilyName, tuple[Case, ...]] = {
         Case(4, 1200, 2, (LANGUAGE, *FAST)),
         Case(4, 1200, 2, (*FAST, HELD)),
         Case(4, 1200, 2, (*FAST, HELD, MOST)),
+        Case(4, 1200, 2, (*FAST, HELD, MUCH)),
         Case(4, 1200, 2, (*FAST, HELD, HALF)),
         Case(8, 1000, 2, (LANGUAGE, *FAST, HELD, MOST)),
     ),

@@ -3,7 +3,8 @@
 Which tensors PyTorch keeps was read off `torch.autograd.graph.saved_tensors_hooks` on an H200 (torch 2.11, transformers
 5.17, peft, bitsandbytes 0.50), both families, with and without recomputation; `docs/memory.md` has the sums, and
 `benchmarks/forecast.py` measures them again. In the formulas h is a tower's hidden size, i its MLP's, w the bytes of a
-number in the run's dtype. Everything is per token of the tower, a tile's patches being its tokens.
+number in the run's dtype, s those of one in the vision tower's sums (`tower_width`). Everything is per token of the
+tower, a tile's patches being its tokens.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 from inft.config import Config
 from inft.forecast.architecture import Architecture
-from inft.forecast.layer_activations import FP32, CompiledLayers, PlainLayers, Tokens
+from inft.forecast.layer_activations import FP32, CompiledLayers, PlainLayers, Tokens, tower_width
 from inft.forecast.lengths import BatchShape
 from inft.forecast.weights import WIDTH, adapter_parameters
 
@@ -25,7 +26,7 @@ VISION_LAYER = 10.0
 PROJECTOR = 9.4  # of its wide layer's size
 
 TOWER_ENDS = 22
-"""Tensors of `4 h` a token that Llama's tower has at its end where rows lie end to end: outputs of the kept layers and
+"""Tensors of `s h` a token that Llama's tower has at its end where rows lie end to end: outputs of the kept layers and
 of the last one, the former side by side, then in their places again, then without the padding."""
 
 LOSS_TOKENS = 128
@@ -62,7 +63,7 @@ class Activations:
     def __init__(self, config: Config, architecture: Architecture, shape: BatchShape) -> None:
         self._text, self._vision = architecture.text, architecture.vision
         self._architecture, self._config, self._shape = architecture, config, shape
-        self._width = WIDTH[config.compute_dtype]
+        self._width, self._tower_width = WIDTH[config.compute_dtype], tower_width(config)
         self._recompute = config.sft.gradient_checkpointing
         self._tokens = Tokens.of(config, architecture, shape)
         kind = CompiledLayers if config.sft.torch_compile else PlainLayers
@@ -99,17 +100,18 @@ class Activations:
         """The vision side's forward pass beside what is kept of it; nothing is, where no backward pass follows.
 
         transformers returns every layer's output, so that a frozen tower's live until the projector is done:
-        `4 h (layers + 1)`. Beside them there is a layer's own work, `10 i`, or that of Aya's projector, whose wide
-        layer is there in fp32, in the run's dtype and in gated halves. Llama's tower returns what it needs to where
-        rows lie end to end.
+        `s h (layers + 1)`. Beside them there is a layer's own work, `10 i`, or that of Aya's projector, whose wide
+        layer is there in fp32, in the run's dtype and in gated halves. Where rows lie end to end no more is returned
+        than needed, by Llama's tower some layers' outputs.
         """
         vision, wide = self._vision, self._architecture.projector_hidden
         layer = self._tokens.vision * VISION_LAYER * vision.intermediate
-        if self._config.sft.padding_free and vision.max_tiles and backward:
-            return max(layer, self._tokens.vision * TOWER_ENDS * FP32 * vision.hidden)
-        outputs = 0 if self._layers.vision_is_trained and backward else FP32 * vision.hidden * (self._vision_layers + 1)
-        projector = self._tokens.pictures * PROJECTOR * wide
-        return self._tokens.vision * outputs + max(layer, projector) + self._tower_mask()
+        work = max(layer, self._tokens.pictures * PROJECTOR * wide)
+        of_all = self._tokens.vision * self._tower_width * vision.hidden
+        if self._config.sft.padding_free and backward:
+            return max(work, TOWER_ENDS * of_all if vision.max_tiles else 0)
+        outputs = 0 if self._layers.vision_is_trained and backward else (self._vision_layers + 1) * of_all
+        return outputs + work + self._tower_mask(masked=not backward)
 
     def text_work(self) -> float:
         """The language model's forward pass beside what is kept of it."""
@@ -156,23 +158,28 @@ class Activations:
         return kept + (crossing * self._layers.attends_to_picture() if crossing else 0)
 
     def _vision_kept(self) -> float:
-        ends = self._tokens.vision * (2 + self._vision.kept_layers) * FP32 * self._vision.hidden
-        each = self._tokens.vision * FP32 * self._vision.hidden if self._recompute else self._layers.of_vision()
-        return ends + self._vision_layers * each + self._tower_mask()
+        of_all = self._tokens.vision * self._tower_width * self._vision.hidden
+        each = of_all if self._recompute else self._layers.of_vision()
+        return (2 + self._vision.kept_layers) * of_all + self._vision_layers * each + self._tower_mask()
 
     def _projector_kept(self) -> float:
-        """Aya: the gated halves of its wide layer and its norm's input in fp32. Llama: one linear layer, nothing."""
+        """Aya: the gated halves of its wide layer and its norm's input in fp32. Llama: one linear layer, nothing.
+
+        In 16 bit the halves are there, and what becomes of the one that gates.
+        """
         wide = self._architecture.projector_hidden
         merged = self._vision.hidden * self._architecture.downsample**2
-        each = FP32 * (wide + merged) if wide else 0
+        halves = FP32 if self._tower_width == FP32 else 1.5 * self._tower_width
+        each = halves * wide + FP32 * merged if wide else 0
         return self._tokens.pictures * (each + self._layers.adapters_of_projector())
 
-    def _tower_mask(self) -> float:
+    def _tower_mask(self, *, masked: bool = False) -> float:
         """Llama's tower hides padded patches by a mask over all tokens of a row, one for all layers.
 
-        Where rows lie end to end there is none: the tower runs in an order in which it needs none.
+        Where rows lie end to end there is none, unless `masked` says otherwise: the tower runs in an order in which it
+        needs none.
         """
-        if not self._vision.max_tiles or self._config.sft.padding_free:
+        if not self._vision.max_tiles or (self._config.sft.padding_free and not masked):
             return 0
         each = self._tokens.vision // self._shape.rows
         return self._shape.rows * each * each * self._width

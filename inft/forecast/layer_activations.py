@@ -6,7 +6,8 @@ the rest can be computed from again. Which tensors those are was read off `torch
 each kind of layer (torch 2.13, dynamic shapes, autocast, adapters with and without dropout); `docs/memory.md` has the
 sums.
 
-In the formulas h is a tower's hidden size, i its MLP's, w the bytes of a number in the run's dtype.
+In the formulas h is a tower's hidden size, i its MLP's, w the bytes of a number in the run's dtype, s those of one in
+the vision tower's sums.
 """
 
 from __future__ import annotations
@@ -76,6 +77,16 @@ def _adapted_by_part(
     return found
 
 
+def tower_width(config: Config) -> int:
+    """Bytes of a number in the sums of a vision tower.
+
+    Its norms return fp32 under autocast, and 4-bit layers what they are given; with rows end to end norms of bf16
+    weights return bf16 (`inft.models.narrow_norms`).
+    """
+    narrow = config.sft.padding_free and config.compute_dtype == "bfloat16"
+    return WIDTH[config.compute_dtype] if narrow else FP32
+
+
 class PlainLayers:
     """Layers that run operation by operation; PyTorch keeps what each operation asks for.
 
@@ -88,7 +99,7 @@ class PlainLayers:
     def __init__(self, config: Config, architecture: Architecture, tokens: Tokens) -> None:
         self._text, self._vision = architecture.text, architecture.vision
         self._config, self._tokens = config, tokens
-        self._width = WIDTH[config.compute_dtype]
+        self._width, self._tower_width = WIDTH[config.compute_dtype], tower_width(config)
         self._adapted = _adapted_by_part(architecture, config.target_modules, config.lora.scope)
 
     @property
@@ -148,9 +159,9 @@ class PlainLayers:
         return each + self._adapted_inputs(of_text), of_keys + self._adapted_inputs(of_picture)
 
     def _vision_layer(self) -> float:
-        """For each token: norms `8 h`, queries, keys, values and outputs `4 w h`, the activation's input `4 i`."""
+        """For each token: norms `8 h`, queries, keys, values and outputs `4 w h`, the activation's input `s i`."""
         vision = self._vision
-        each = 2 * FP32 * vision.hidden + 4 * self._width * vision.hidden + FP32 * vision.intermediate
+        each = 2 * FP32 * vision.hidden + 4 * self._width * vision.hidden + self._tower_width * vision.intermediate
         return each + self._scores(vision.heads, self._tokens.vision // self._tokens.apart)
 
     def _adapters_of_text_layer(self) -> int:
@@ -204,11 +215,24 @@ class _Thrift(IntEnum):
     """Neither dropout masks, which are drawn again from their seeds, nor what attention returned."""
 
 
+@dataclass(frozen=True)
+class Again:
+    """What the backward pass of compiled layers computes again, beside what costs next to nothing.
+
+    Attributes:
+        attention: whether that.
+        products: share of the linear layers' products, 0..1.
+    """
+
+    attention: bool
+    products: float
+
+
 class CompiledLayers(PlainLayers):
     """Layers that torch.compile has made one forward and one backward graph of.
 
     `sft.activation_budget` makes steps of it, see `_Thrift`. Below the last of them the partitioner leaves out single
-    products as well, which is not followed here: the forecast is then too high.
+    products as well, which is not followed in what is kept: the forecast is then too high.
     """
 
     @property
@@ -218,25 +242,48 @@ class CompiledLayers(PlainLayers):
 
     def attends_to_text(self) -> float:
         """A layer of the language model that attends to the text."""
-        return self._within_budget(lambda thrift: self._tokens.text * self._text_token(thrift))
+        return self._of_text(self._thrift(self._of_text))
 
     def attends_to_picture(self) -> float:
         """A layer of the language model that attends to the picture (Llama)."""
-        text, pictures = self._tokens.text, self._tokens.pictures
-        return self._within_budget(
-            lambda thrift: text * self._crossing_token(thrift) + pictures * self._picture_token(thrift)
-        )
+        return self._of_crossing(self._thrift(self._of_crossing))
 
     def of_vision(self) -> float:
         """A layer of the vision tower."""
-        return self._within_budget(lambda thrift: self._tokens.vision * self._vision_token(thrift))
+        return self._of_tower(self._thrift(self._of_tower))
 
-    def _within_budget(self, kept: Callable[[_Thrift], float]) -> float:
-        budget, most = self._config.sft.activation_budget, kept(_Thrift.NONE)
+    def text_again(self) -> Again:
+        """In a layer of the language model that attends to the text."""
+        return self._again(self._of_text)
+
+    def crossing_again(self) -> Again:
+        """In a layer of the language model that attends to the picture (Llama)."""
+        return self._again(self._of_crossing)
+
+    def vision_again(self) -> Again:
+        """In a layer of the vision tower."""
+        return self._again(self._of_tower)
+
+    def _thrift(self, kept: Callable[[_Thrift], float]) -> _Thrift:
+        budget = self._config.sft.activation_budget
         if budget == 1:
-            return most
-        fused = kept(_Thrift.FUSED)
-        return fused if fused < budget * most else kept(_Thrift.ATTENTION)
+            return _Thrift.NONE
+        return _Thrift.FUSED if kept(_Thrift.FUSED) < budget * kept(_Thrift.NONE) else _Thrift.ATTENTION
+
+    def _again(self, kept: Callable[[_Thrift], float]) -> Again:
+        if self._thrift(kept) < _Thrift.ATTENTION:
+            return Again(attention=False, products=0.0)
+        least = kept(_Thrift.ATTENTION) / kept(_Thrift.NONE)
+        return Again(attention=True, products=max(0.0, 1 - self._config.sft.activation_budget / least))
+
+    def _of_text(self, thrift: _Thrift) -> float:
+        return self._tokens.text * self._text_token(thrift)
+
+    def _of_crossing(self, thrift: _Thrift) -> float:
+        return self._tokens.text * self._crossing_token(thrift) + self._tokens.pictures * self._picture_token(thrift)
+
+    def _of_tower(self, thrift: _Thrift) -> float:
+        return self._tokens.vision * self._vision_token(thrift)
 
     def _text_token(self, thrift: _Thrift) -> float:
         """What its norms read, `w h` each, queries, outputs, keys and values, and the MLP's two halves, `2 w i`."""
@@ -267,9 +314,9 @@ class CompiledLayers(PlainLayers):
         return each
 
     def _vision_token(self, thrift: _Thrift) -> float:
-        """What comes in, in fp32, what attention adds to it, its `4 w h`, and the MLP before its activation."""
+        """What comes in, `s h`, what attention adds to it, its `4 w h`, and the MLP before its activation."""
         vision, width = self._vision, self._width
-        each = (FP32 + width) * vision.hidden + width * vision.intermediate + 4 * FP32
+        each = (self._tower_width + width) * vision.hidden + width * vision.intermediate + 4 * FP32
         each += width * vision.hidden * (3 if thrift == _Thrift.ATTENTION else 4)
         each += 0 if thrift == _Thrift.ATTENTION else FP32 * vision.heads
         return each + self._adapters(self._adapted.get("vision", ()), thrift) / (vision.layers + vision.global_layers)

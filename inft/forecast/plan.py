@@ -26,9 +26,10 @@ one of least memory is taken: the speed model is about 15 % off on the very card
 LARGEST_MICRO_BATCH = 16
 """Rows. Beyond that a GPU has long been busy, and every row more only takes memory."""
 
-BUDGETS = (1.0, 0.7, 0.5)
-"""Values of `sft.activation_budget` that are worth a look, since each has torch's partitioner take another step: all is
-kept; not what costs next to nothing to compute again; nor masks and attention (`inft.forecast.layer_activations`)."""
+BUDGETS = (1.0, 0.8, 0.7, 0.5)
+"""Values of `sft.activation_budget` that are worth a look, since with each torch's partitioner takes another step: all
+is kept; not what costs next to nothing to compute again; nor, in vision towers, masks and attention; nor those anywhere
+(`inft.forecast.layer_activations`)."""
 
 CLEARLY_LESS = 0.9
 """An alternative for its memory takes at most this share of the plan's."""

@@ -13,7 +13,7 @@ from inft.config import Config
 from inft.forecast.architecture import Architecture
 from inft.forecast.layers import LinearLayer, linear_layers, other_biases, other_parameters
 from inft.models.targets import LAYOUTS, find_targets
-from inft.params import DtypeName
+from inft.params import DtypeName, QLoRAParams
 
 WIDTH: dict[DtypeName, int] = {"bfloat16": 2, "float16": 2, "float32": 4}
 """Bytes of a number."""
@@ -81,15 +81,20 @@ def base_bytes(config: Config, architecture: Architecture) -> BaseBytes:
     4-bit: `w / 2` bytes for w weights of a layer, and `constant_bytes(w)`. Everything else: `WIDTH[dtype]` bytes a
     number. With `qlora.hold_dequantized` no 4-bit copy is kept.
     """
-    quantised, plain = _split(config, architecture)
-    if config.qlora.hold_dequantized:
+    return _base_bytes(architecture, config.qlora, config.compute_dtype)
+
+
+@lru_cache(maxsize=64)
+def _base_bytes(architecture: Architecture, qlora: QLoRAParams, dtype: DtypeName) -> BaseBytes:
+    quantised, plain = _split(architecture, qlora)
+    if qlora.hold_dequantized:
         quantised, plain = (), (*quantised, *plain)
-    double = config.qlora.bnb_4bit_use_double_quant
+    double = qlora.bnb_4bit_use_double_quant
     rest = other_parameters(architecture) + sum(layer.biases for layer in linear_layers(architecture))
     return BaseBytes(
         quantized=sum(-(-layer.weights // 2) for layer in quantised),
         constants=sum(constant_bytes(layer.weights, double_quant=double) for layer in quantised),
-        plain=WIDTH[config.compute_dtype] * (rest + sum(layer.weights for layer in plain)),
+        plain=WIDTH[dtype] * (rest + sum(layer.weights for layer in plain)),
     )
 
 
@@ -120,8 +125,12 @@ def adapted_layers(architecture: Architecture, names: tuple[str, ...], scope: st
 
 def adapter_parameters(config: Config, architecture: Architecture) -> int:
     """Numbers of the adapters: `r (inputs + outputs)` for each adapted layer."""
-    adapted = adapted_layers(architecture, config.target_modules, config.lora.scope)
-    return config.lora.r * sum(layer.inputs + layer.outputs for layer in adapted)
+    return config.lora.r * _adapted_widths(architecture, config.target_modules, config.lora.scope)
+
+
+@lru_cache(maxsize=64)
+def _adapted_widths(architecture: Architecture, names: tuple[str, ...], scope: str) -> int:
+    return sum(layer.inputs + layer.outputs for layer in adapted_layers(architecture, names, scope))
 
 
 def trained_biases(config: Config, architecture: Architecture) -> int:
@@ -178,11 +187,11 @@ def checkpoint_bytes(config: Config, architecture: Architecture) -> int:
     return results_bytes(config, architecture) + state.card + state.paged
 
 
-def _split(config: Config, architecture: Architecture) -> tuple[tuple[LinearLayer, ...], tuple[LinearLayer, ...]]:
+def _split(architecture: Architecture, qlora: QLoRAParams) -> tuple[tuple[LinearLayer, ...], tuple[LinearLayer, ...]]:
     """The linear layers that are quantised, and those that are not."""
-    if not config.qlora.load_in_4bit:
+    if not qlora.load_in_4bit:
         return (), linear_layers(architecture)
-    return _split_by_name(architecture, config.qlora.skip_modules)
+    return _split_by_name(architecture, qlora.skip_modules)
 
 
 @lru_cache(maxsize=64)

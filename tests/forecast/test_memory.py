@@ -103,6 +103,46 @@ def test_speed_is_of_the_order_that_an_h200_measured(row: Measured) -> None:
     assert row.seconds_per_row / 2 < expected < row.seconds_per_row * 2
 
 
+class Trained(NamedTuple):
+    """A line of `benchmarks.train_speed`: MUNIChus-like rows, whose heaviest micro-batch took the most memory."""
+
+    profile: str
+    settings: tuple[str, ...]
+    heaviest: BatchShape
+    peak_gib: float
+    lengths: TileClass
+    """Of the other steps' rows, all taken to be of one length."""
+    seconds_per_row: float
+
+
+TRAINED = (
+    Trained(
+        "fast_aya",
+        ("lora.scope=language",),
+        BatchShape(rows=4, tokens=3257, tiles=44, supervised=98, all_tokens=12283),
+        65.42,
+        TileClass(9, 48, 1950, 27, 48 * 1950),
+        2.3518 / 16,
+    ),
+    Trained(
+        "fast_llama",
+        ("sft.activation_budget=0.7",),
+        BatchShape(rows=4, tokens=1668, tiles=9, supervised=84, all_tokens=5379),
+        73.64,
+        TileClass(2, 48, 479, 27, 48 * 479),
+        3.9217 / 16,
+    ),
+)
+
+
+@pytest.mark.parametrize("line", TRAINED, ids=lambda line: line.profile)
+def test_the_fast_way_is_as_was_measured(line: Trained) -> None:
+    config = resolve(line.profile, line.settings).config
+    assert peak_gib(config, line.heaviest) == pytest.approx(line.peak_gib, rel=0.05)
+    speed = Speed(config, released(config.family), LengthTable((line.lengths,), measured=True))
+    assert speed.seconds_per_sample(choice_of(config)) == pytest.approx(line.seconds_per_row, rel=0.05)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_parts_add_up(family: FamilyName) -> None:
     config = resolve(PROFILES[family]).config

@@ -184,7 +184,7 @@ def test_ways_that_the_configuration_rules_out_are_not_looked_at() -> None:
 
 def test_compiled_layers_may_keep_a_part_and_others_not() -> None:
     fast = ["sft.fit=auto", "sft.padding_free=true", "sft.torch_compile=true"]
-    for stated, budgets in (((), {1.0, 0.7, 0.5}), (("sft.activation_budget=0.65",), {1.0, 0.7, 0.65, 0.5})):
+    for stated, budgets in (((), {1.0, 0.8, 0.7, 0.5}), (("sft.activation_budget=0.65",), {1.0, 0.8, 0.7, 0.65, 0.5})):
         found = list(choices(resolve("aya_basic", [*fast, *stated]).config))
         assert {choice.activation_budget for choice in found if not choice.recompute} == budgets
         assert {choice.activation_budget for choice in found if choice.recompute} == {1.0}
@@ -241,6 +241,23 @@ def test_a_fast_way_keeps_its_kernels_on_any_card(profile: str, monkeypatch: pyt
         needed.append(found.forecast.card_bytes)
     assert needed == sorted(needed)
     assert needed[-1] > needed[0]
+
+
+@pytest.mark.parametrize(
+    ("profile", "ways"),
+    [
+        ("fast_aya", [Choice(rows, 16 // rows, False, True, budget) for rows in (2, 4) for budget in (0.8, 0.7)]),
+        # At 0.7 the attention of its tower, where half of its operations are, would be computed twice.
+        ("fast_llama", [Choice(rows, 16 // rows, False, True, 0.8) for rows in (2, 4)]),
+    ],
+)
+def test_a_large_card_is_used_as_well_as_was_measured(
+    profile: str, ways: list[Choice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # with the real forecast
+    config = resolve(profile, ["sft.fit=auto"]).config
+    architecture = architecture_of(config.family, RELEASED[config.family])
+    assert choose(config, architecture, assumed_lengths(config.family, 4096), int(139.8 * GIB)).choice in ways
 
 
 @pytest.mark.parametrize("profile", ["aya_adv", "llama_adv", "fast_aya"])

@@ -46,13 +46,14 @@ def test_what_is_named_fits_and_every_part_of_it_is_needed(profile: str, gib: in
 def test_each_alone_then_as_few_as_suffice() -> None:
     alone = found("llama_adv", 14, "sft.fit=auto")
     assert [options(remedy) for remedy in alone] == [
+        ["sft.padding_free=true"],
         ["sft.optim=paged_adamw_8bit"],
         ["lora.adapter_dtype=bfloat16"],
         ["lora.r=32"],
         ["lora.scope=language"],
     ]
     (pair,) = found("llama_adv", 12, "sft.fit=auto")
-    assert options(pair) == ["sft.padding_free=true", "lora.r=16"]
+    assert options(pair) == ["sft.padding_free=true", "lora.adapter_dtype=bfloat16"]
     assert found("llama_adv", 8, "sft.fit=auto") == ()
 
 
