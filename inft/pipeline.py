@@ -55,7 +55,7 @@ from inft.training.meter import StepMeter
 from inft.training.order import cost_by_size
 from inft.training.origin import starting_point
 from inft.training.padding_free import trainer_for
-from inft.training.precision import Machine, check_precision, this_machine, use_one_gpu
+from inft.training.precision import Machine, check_fast_path, check_precision, this_machine, use_one_gpu
 from inft.training.report import RunReport
 from inft.training.results import put_result, sweep_results
 from inft.training.resume_state import fingerprint
@@ -86,6 +86,7 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
     machine = this_machine()
     announce(report, "hardware", machine.text())
     check_precision(config.compute_dtype, machine)
+    check_fast_path(config, machine)
     rate = matrix_rate(machine.device, DTYPES[config.compute_dtype])
     if rate is not None:
         announce(report, "hardware", f"Matrix products in {config.compute_dtype}: {rate / 1e12:.0f} TFLOP/s")

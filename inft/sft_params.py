@@ -70,8 +70,7 @@ class SFTParams:
         bool,
         Meta(
             description="Lay the rows of a micro-batch end to end instead of padding them to the longest, attend "
-            "within each, and compute the loss where it is supervised: the same numbers, faster, less memory.",
-            extra={"curve": False},
+            "within each, and compute the loss where it is supervised: the same mathematics, faster, less memory.",
         ),
     ] = False
     torch_compile: Annotated[
@@ -79,7 +78,6 @@ class SFTParams:
         Meta(
             description="Compile each layer with torch.compile, for sft.padding_free only: faster and less memory, "
             "after a minute or two before a machine's first run.",
-            extra={"curve": False},
         ),
     ] = False
     activation_budget: Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ VARIANTS = 64
 """Graphs that one kind of layer may have, for inputs with and without gradients, say; torch gives up after 8."""
 
 Progress = Callable[[int, int], None]
-"""Layers called for the first time, and how many there are."""
+"""Layers that have been called once, and how many there are."""
 
 
 def cache_compiled(folder: Path) -> None:
@@ -46,8 +46,9 @@ def compile_layers(model: PeftModel, family: Family, *, budget: float, progress:
     torch._dynamo.config.recompile_limit = VARIANTS
     torch._functorch.config.activation_memory_budget = budget
     layers = family.find_layers(model.get_base_model())
-    for number, layer in enumerate(layers):
-        _compile(layer, partial(progress, number, len(layers)))
+    calls = count(1)
+    for layer in layers:
+        _compile(layer, lambda: progress(next(calls), len(layers)))
 
 
 def _compile(layer: nn.Module, on_first_call: Callable[[], object]) -> None:
@@ -61,11 +62,11 @@ def _compile(layer: nn.Module, on_first_call: Callable[[], object]) -> None:
         nonlocal is_new
         if not layer.training:
             return plain(*args, **kwargs)
+        draw_seeds(dropouts, device)
+        output = compiled(*args, **kwargs)
         if is_new:
             is_new = False
             on_first_call()
-        if dropouts:
-            draw_seeds(dropouts, device)
-        return compiled(*args, **kwargs)
+        return output
 
     layer.forward = forward

@@ -35,7 +35,7 @@ def draw_mask(shape: torch.Size, seed: Tensor, keep: float) -> Tensor:
 
     Args:
         shape: of the mask.
-        seed: (1 or more,) int64 on a GPU, of which the first is what the mask follows from.
+        seed: (1,) int64 on a GPU, which the mask follows from.
         keep: probability of True, rounded to 31 bits.
 
     Returns:

@@ -7,6 +7,10 @@ from typing import Any
 from torch import Tensor
 
 from inft.data.packing import PackedRows
+from inft.errors import ConfigError
+
+RELEASED_FEATURES = (-1, "full")
+"""Which layer's output, and whether all of it, Aya Vision 8B hands on."""
 
 
 def hidden_states(model: Any, batch: PackedRows) -> Tensor:
@@ -19,6 +23,7 @@ def hidden_states(model: Any, batch: PackedRows) -> Tensor:
     Returns:
         (T, hidden), behind the last normalisation.
     """
+    _check(model.config)
     inner, tensors = model.model, batch.tensors
     text = inner.language_model
     features = inner.multi_modal_projector(_patches(inner.vision_tower, tensors["pixel_values"]))
@@ -39,6 +44,21 @@ def hidden_states(model: Any, batch: PackedRows) -> Tensor:
         )
     normed: Tensor = text.norm(hidden)[0]
     return normed
+
+
+def _check(config: Any) -> None:
+    """Refuses what the tower is not run for here.
+
+    Raises:
+        ConfigError: the checkpoint takes another layer's output than the released one.
+    """
+    stated = (config.vision_feature_layer, config.vision_feature_select_strategy)
+    if stated != RELEASED_FEATURES:
+        raise ConfigError(
+            f"The checkpoint takes its picture from layer {stated[0]}, {stated[1]!r}, and sft.padding_free knows only "
+            "the last one's whole output.",
+            "Set sft.padding_free = false.",
+        )
 
 
 def _patches(tower: Any, pixels: Tensor) -> Tensor:

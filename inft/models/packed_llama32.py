@@ -29,7 +29,7 @@ class TowerOrder:
     Attributes:
         order: (B L N,) int64, the place that the token at each place comes from.
         back: the same the other way round.
-        segments: (2 B, 4) int64 as `attend_segments` takes them.
+        segments: (up to 2 B, 4) int64 as `attend_segments` takes them.
     """
 
     order: Tensor
@@ -51,11 +51,11 @@ def tower_order(tiles: tuple[int, ...], most_tiles: int, patches: int) -> TowerO
     )
     order = (~is_own).flatten(1).int().argsort(dim=1, stable=True) + tokens * torch.arange(len(tiles))[:, None]
     flat = order.flatten()
-    segments = []
+    segments: list[tuple[int, int, int, int]] = []
     for number, count in enumerate(tiles):
         first, own = number * tokens, count * patches
         segments += [(first, first + own, first, first + tokens), (first + own, first + tokens, first, first + own)]
-    return TowerOrder(flat, flat.argsort(), torch.tensor(segments))
+    return TowerOrder(flat, flat.argsort(), _table(segments))
 
 
 def rounded(patches: int) -> int:
@@ -65,7 +65,8 @@ def rounded(patches: int) -> int:
 
 def crossing_segments(batch: PackedRows, most_tiles: int, patches: int) -> Tensor:
     """Which picture tokens each text token attends to, (up to 2 B, 4) int64 as `attend_segments` takes them."""
-    segments, first = [], 0
+    segments: list[tuple[int, int, int, int]] = []
+    first = 0
     for number, (length, start, tiles) in enumerate(zip(batch.lengths, batch.picture_starts, batch.tiles, strict=True)):
         picture = number * most_tiles * patches
         segments += [
@@ -73,6 +74,11 @@ def crossing_segments(batch: PackedRows, most_tiles: int, patches: int) -> Tenso
             (first + start, first + length, picture, picture + tiles * patches),
         ]
         first += length
+    return _table(segments)
+
+
+def _table(segments: list[tuple[int, int, int, int]]) -> Tensor:
+    """Those that have a query."""
     return torch.tensor([segment for segment in segments if segment[0] < segment[1]])
 
 
@@ -134,21 +140,43 @@ def _pictures(tower: Any, batch: PackedRows) -> Tensor:
     hidden = tower.pre_tile_positional_embedding(hidden.unflatten(0, (pictures, tiles)), ids)
     hidden = tower.apply_class_embedding(hidden.flatten(0, 1)).unflatten(0, (pictures, tiles))
     hidden = tower.layernorm_pre(tower.gated_positional_embedding(hidden, ids))
-    hidden = pad(hidden, (0, 0, 0, padded - patches)).flatten(0, 2)[None, order]
+    hidden = pad(hidden, (0, 0, 0, padded - patches)).flatten(0, 2)
+    hidden = _ordered(hidden, order, back)[None]
     kept = []
     for number, layer in enumerate(tower.transformer.layers):
         hidden = layer(hidden, plan.segments)
         if number in tower.intermediate_layers_indices:
             kept.append(hidden)
-    hidden = tower.layernorm_post(hidden)[0, back].unflatten(0, (pictures, tiles, padded))
-    hidden = tower.post_tile_positional_embedding(hidden, ids).flatten(0, 2)[None, order]
+    hidden = _ordered(tower.layernorm_post(hidden)[0], back, order).unflatten(0, (pictures, tiles, padded))
+    hidden = _ordered(tower.post_tile_positional_embedding(hidden, ids).flatten(0, 2), order, back)[None]
     for layer in tower.global_transformer.layers:
         hidden = layer(hidden, plan.segments)
 
     def unpacked(states: Tensor) -> Tensor:
-        return states[0, back].unflatten(0, (pictures, tiles, padded))[:, :, :patches].flatten(1, 2)
+        tokens = _ordered(states[0], back, order).unflatten(0, (pictures, tiles, padded))
+        return tokens[:, :, :patches].flatten(1, 2)
 
     return torch.cat([unpacked(hidden), unpacked(torch.stack(kept, -1).flatten(2))], -1)
+
+
+class _Ordered(torch.autograd.Function):
+    """Rows in another order; torch's own backward pass would sort and add, though each row comes once."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, order: Tensor, back: Tensor) -> Tensor:
+        ctx.save_for_backward(back)
+        return rows[order]
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (back,) = ctx.saved_tensors
+        return gradient[back], None, None
+
+
+def _ordered(rows: Tensor, order: Tensor, back: Tensor) -> Tensor:
+    """`rows[order]`, both (N, ...); `back` is the inverse of `order`."""
+    ordered: Tensor = _Ordered.apply(rows, order, back)
+    return ordered
 
 
 def _moved(tensor: Tensor, beside: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ class SeededDropout(nn.Module):
     """
 
     seed: Tensor | None
-    """(2,) int64, of which the first counts."""
+    """(1,) int64."""
 
     def __init__(self, p: float) -> None:
         super().__init__()
@@ -65,9 +65,9 @@ def draw_seeds(dropouts: Sequence[SeededDropout], device: torch.device) -> None:
         dropouts: that get them.
         device: of their inputs.
     """
-    # Two numbers each, since a compiled graph copies what does not begin at a multiple of 16 bytes.
-    for dropout, seed in zip(dropouts, torch.randint(SEEDS, (len(dropouts), 2), device=device), strict=True):
-        dropout.seed = seed
+    # Of one tensor of all seeds, each would be a view, and a compiled graph tells views apart by where they begin.
+    for dropout in dropouts:
+        dropout.seed = torch.randint(SEEDS, (1,), device=device)
 
 
 @torch.library.custom_op("inft::mask_like", mutates_args=())
@@ -76,7 +76,7 @@ def mask_like(shaped: Tensor, seed: Tensor, keep: float) -> Tensor:
 
     Args:
         shaped: of the mask's shape, on the device that makes it.
-        seed: (1 or more,) int64 on the same device, of which the first counts.
+        seed: (1,) int64, on the same device.
         keep: probability of True.
 
     Returns:
@@ -86,7 +86,7 @@ def mask_like(shaped: Tensor, seed: Tensor, keep: float) -> Tensor:
         from inft.models.mask_kernel import draw_mask  # Triton comes with torch's CUDA builds alone
 
         return draw_mask(shaped.shape, seed, keep)
-    generator = torch.Generator().manual_seed(int(seed[0]))
+    generator = torch.Generator().manual_seed(int(seed))
     return torch.rand(shaped.shape, generator=generator) < keep
 
 

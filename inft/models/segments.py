@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-CUDNN_SINCE = (9, 0)
-"""Compute capability from which cuDNN's kernels are taken: on an H200 they beat FlashAttention 2 by up to a half."""
+HOPPER = (9, 0)
+"""Compute capability where cuDNN's kernels were seen to beat FlashAttention 2's (H200); nothing else was measured."""
 
 BOTH_WAYS = -1
 
@@ -39,12 +39,14 @@ def attend_segments(
             Every query lies in exactly one segment; keys may lie in several or in none.
         scale: of the scores.
         back: keys that a query sees up to its own place, which it sees too; 0 = all of them; `BOTH_WAYS` = also those
-            behind it. Unless both ways, a segment's queries and keys are the same tokens.
+            behind it. Unless both ways, a segment's queries and keys are the same tokens, and they are on a CPU: a GPU
+            has a kernel of its own for that.
         few_shapes: whether segments of the same sizes come again and again; cuDNN prepares a plan for every new one.
 
     Returns:
         (Q, heads, width).
     """
+    assert back == BOTH_WAYS or not query.is_cuda
     return _attend(query, key, value, segments, scale, back, few_shapes)[0]
 
 
@@ -139,7 +141,7 @@ _attend.register_autograd(_backward, setup_context=_keep)
 
 
 def _use_cudnn(query: Tensor, few_shapes: bool) -> bool:
-    return few_shapes and torch.cuda.get_device_capability(query.device) >= CUDNN_SINCE
+    return few_shapes and torch.cuda.get_device_capability(query.device) == HOPPER
 
 
 # One segment: n queries (n, heads, width), m keys and values (m, key heads, width), sums (heads, n).
@@ -181,7 +183,7 @@ def _scores(query: Tensor, key: Tensor, scale: float, back: int) -> Tensor:
 def _flash_forward(query: Tensor, key: Tensor, value: Tensor, scale: float, back: int) -> tuple[Tensor, Tensor]:
     longest = (query.size(0), key.size(0))
     inputs = (query[None], key[None], value[None])
-    found = _aten._flash_attention_forward(*inputs, None, None, *longest, 0.0, back == 0, False, scale=scale)
+    found = _aten._flash_attention_forward(*inputs, None, None, *longest, 0.0, False, False, scale=scale)
     return found[0][0], found[1][0]
 
 
@@ -191,7 +193,7 @@ def _flash_backward(
     longest = (query.size(0), key.size(0))
     inputs = (gradient[None], query[None], key[None], value[None], output[None], sums.contiguous()[None])
     state = (query.new_zeros(2, dtype=torch.uint64), query.new_zeros(0, dtype=torch.uint64))  # of a dropout of 0
-    found = _aten._flash_attention_backward(*inputs, None, None, *longest, 0.0, back == 0, *state, scale=scale)
+    found = _aten._flash_attention_backward(*inputs, None, None, *longest, 0.0, False, *state, scale=scale)
     return found[0][0], found[1][0], found[2][0]
 
 
@@ -201,7 +203,7 @@ def _heads_first(tensor: Tensor) -> Tensor:
 
 def _cudnn_forward(query: Tensor, key: Tensor, value: Tensor, scale: float, back: int) -> tuple[Tensor, Tensor]:
     inputs = map(_heads_first, (query, key, value))
-    found = _aten._scaled_dot_product_cudnn_attention(*inputs, None, True, 0.0, back == 0, False, scale=scale)
+    found = _aten._scaled_dot_product_cudnn_attention(*inputs, None, True, 0.0, False, False, scale=scale)
     return found[0][0].transpose(0, 1), found[1].reshape(query.size(1), query.size(0))
 
 

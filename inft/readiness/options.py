@@ -6,18 +6,22 @@ from collections.abc import Iterator
 
 from inft.config import Config
 from inft.machine.cards import Cards
-from inft.models.kernels import why_not
+from inft.models.kernels import why_not, why_not_compiled, why_not_padding_free
 from inft.models.targets import LAYOUTS
 from inft.readiness.check import Check, green, red
 from inft.trackers import missing_package
 
-ATTENTION, TRACKER = "attention", "tracker"
+ATTENTION, PADDING, COMPILER, TRACKER = "attention", "padding-free", "compiler", "tracker"
 
 
 def judge_options(config: Config, cards: Cards) -> Iterator[Check]:
     """A check for each such value that is not the default."""
     if config.basic.attn_impl != "auto":
         yield judge_attention(config, on_gpu=cards.chosen is not None)
+    if config.sft.padding_free:
+        yield judge_padding_free(config, cards)
+    if config.sft.torch_compile:
+        yield judge_compiler(on_gpu=cards.chosen is not None)
     if config.sft.report_to != "none":
         yield judge_tracker(config.sft.report_to)
 
@@ -32,6 +36,28 @@ def judge_attention(config: Config, *, on_gpu: bool) -> Check:
         return green(ATTENTION, f"{name}, as named.")
     words = f"basic.attn_impl = {name} cannot be used with {LAYOUTS[config.family].title}: {reason}."
     return red(ATTENTION, words, "Run with --set basic.attn_impl=auto.")
+
+
+def judge_padding_free(config: Config, cards: Cards) -> Check:
+    """Whether rows can lie end to end on the GPU that the run would use."""
+    card = cards.chosen
+    reason = why_not_padding_free(None if card is None else card.capability, config.compute_dtype)
+    if reason is None:
+        return green(PADDING, "Rows lie end to end.")
+    return red(
+        PADDING,
+        f"sft.padding_free cannot be used: {reason}.",
+        "Run with --set sft.padding_free=false --set sft.torch_compile=false.",
+    )
+
+
+def judge_compiler(*, on_gpu: bool) -> Check:
+    """Whether what compiles layers is there."""
+    reason = why_not_compiled(on_gpu=on_gpu)
+    if reason is None:
+        return green(COMPILER, "Layers can be compiled.")
+    fix = "Install it, or run with --set sft.torch_compile=false."
+    return red(COMPILER, f"sft.torch_compile cannot be used: {reason}.", fix)
 
 
 def judge_tracker(name: str) -> Check:

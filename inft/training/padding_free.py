@@ -72,10 +72,11 @@ class PaddingFreeTrainer(CaptionTrainer):
         self._meter.begin("backward", after="forward")
         self._total_train_tokens += sum(inputs.lengths)
         metrics = self._metrics["train"]
-        metrics["entropy"].append(sums.entropy / inputs.supervised)
-        metrics["mean_token_accuracy"].append(sums.correct / inputs.supervised)
+        tokens = max(1, inputs.supervised)
+        metrics["entropy"].append(sums.entropy / tokens)
+        metrics["mean_token_accuracy"].append(sums.correct / tokens)
         metrics["num_tokens"] = [self._total_train_tokens]
-        return sums.loss / (num_items_in_batch or inputs.supervised)
+        return sums.loss / (num_items_in_batch or tokens)
 
     def figures(self) -> dict[str, Any]:
         """What has been counted so far."""

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import torch
 
+from inft.config import Config
 from inft.errors import NotReadyError
+from inft.models.kernels import why_not_compiled, why_not_padding_free
 from inft.params import DtypeName
 
 
@@ -86,3 +88,23 @@ def check_precision(dtype: DtypeName, machine: Machine) -> None:
             "FP16 training needs a CUDA GPU for its loss scaling, and none is visible.",
             'Set qlora.bnb_4bit_compute_dtype = "bfloat16".',
         )
+
+
+def check_fast_path(config: Config, machine: Machine) -> None:
+    """Refuses `sft.padding_free` and `sft.torch_compile` where they cannot work.
+
+    Raises:
+        NotReadyError: the GPU, the dtype or what is installed rules them out.
+    """
+    capability = torch.cuda.get_device_capability(machine.device) if machine.on_gpu else None
+    if config.sft.padding_free:
+        reason = why_not_padding_free(capability, config.compute_dtype)
+        if reason is not None:
+            fix = "Set sft.padding_free = false and sft.torch_compile = false."
+            raise NotReadyError(f"sft.padding_free cannot be used: {reason}.", fix)
+    if config.sft.torch_compile:
+        reason = why_not_compiled(on_gpu=machine.on_gpu)
+        if reason is not None:
+            raise NotReadyError(
+                f"sft.torch_compile cannot be used: {reason}.", "Install it, or set sft.torch_compile = false."
+            )
