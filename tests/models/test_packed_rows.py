@@ -28,45 +28,37 @@ from tests.models.packed_bases import (
     padded_loss,
     set_up,
 )
+from tests.training.steps import assert_same_gradients
 
-WINDOW = 60
-"""Tokens that a layer of Aya looks back here; some of the rows are longer, others shorter."""
-
-
-def assert_same_gradients(found: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> None:
-    assert found.keys() == right.keys()
-    assert len(right) > 40
-    for name, gradient in right.items():
-        apart = torch.linalg.vector_norm(found[name] - gradient)
-        assert apart <= 1e-4 * torch.linalg.vector_norm(gradient), name
+WINDOW = 300
+"""Tokens that a layer of Aya looks back here; one of the rows is shorter, the others are longer."""
 
 
-@pytest.mark.parametrize("recompute", ["false", "true"], ids=["kept", "recomputed"])
-def test_hidden_states_loss_and_gradients_are_the_plain_paths(
-    tiny: dict[FamilyName, Path], family: FamilyName, recompute: str
-) -> None:
+def test_hidden_states_loss_and_gradients_are_the_plain_paths(tiny: dict[FamilyName, Path], family: FamilyName) -> None:
     maker, chosen = encoded(family)
     model = adapted(tiny[family], family, *FULL_PRECISION)
     if family == "aya":
         model.get_base_model().model.language_model.config.sliding_window = WINDOW
     batch = pack(maker, chosen)
-    assert min(batch.lengths) < WINDOW < max(batch.lengths) or family == "llama32"
-    assert set(batch.tiles) >= {1, 4} or family == "aya"
+    assert min(batch.lengths) < WINDOW < max(batch.lengths)
+    assert {1, max(batch.tiles)} < set(batch.tiles)
     padded = maker.pad(chosen, "right")
     with torch.no_grad():
         alone = [padded_hidden(model, maker.pad([row], "right"))[0] for row in chosen]
         together = padded_hidden(model, padded)
     loss, right = gradients(model, lambda: padded_loss(model, padded))
 
-    set_up(model, family, *FULL_PRECISION, f"sft.gradient_checkpointing={recompute}")
+    set_up(model, family, *FULL_PRECISION, "sft.gradient_checkpointing=false")
     with torch.no_grad():
         hidden = packed_hidden(model, family, batch).split(batch.lengths)
     for own, single, row in zip(hidden, alone, together, strict=True):
         torch.testing.assert_close(own, single, rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(own, row[: len(own)], rtol=1e-4, atol=1e-4)
-    same_loss, found = gradients(model, lambda: packed_sums(model, family, batch).loss)
-    assert same_loss == pytest.approx(loss, rel=1e-5)
-    assert_same_gradients(found, right)
+    for recompute in ("false", "true"):
+        set_up(model, family, *FULL_PRECISION, f"sft.gradient_checkpointing={recompute}")
+        same_loss, found = gradients(model, lambda: packed_sums(model, family, batch).loss)
+        assert same_loss == pytest.approx(loss, rel=1e-5)
+        assert_same_gradients(found, right, 1e-4)
 
 
 def in_fp32(model: PeftModel) -> None:
@@ -83,6 +75,7 @@ def test_in_bf16_it_is_no_further_from_fp32_than_the_plain_path(
     tiny: dict[FamilyName, Path], family: FamilyName
 ) -> None:
     maker, chosen = encoded(family)
+    chosen = chosen[1:]
     plain, packed, exact = (adapted(tiny[family], family) for _ in range(3))
     padded = maker.pad(chosen, "right")
     in_fp32(exact)
@@ -91,31 +84,29 @@ def test_in_bf16_it_is_no_further_from_fp32_than_the_plain_path(
     set_up(packed, family)
     batch = pack(maker, chosen, torch.bfloat16)
     _, found = gradients(packed, lambda: packed_sums(packed, family, batch).loss, autocast=True)
-    assert 0 < distance(found, right) <= 1.1 * distance(of_plain, right) < 0.2
+    rounding = distance(of_plain, right)
+    assert 0 < distance(found, right) <= 1.1 * rounding
+    assert distance(found, of_plain) < 0.6 * rounding
 
 
-def test_towers_hand_on_bf16(tiny: dict[FamilyName, Path], family: FamilyName) -> None:
-    """Their sums are fp32 in the plain path, since autocast has normalisations compute and return that."""
-    maker, chosen = encoded(family)
+def test_what_a_gpus_autocast_widens_is_narrowed_in_bf16_alone() -> None:
+    """A GPU's autocast has normalisations return fp32, a CPU's does not."""
+    norms = nn.ModuleList([nn.LayerNorm(4, dtype=dtype) for dtype in (torch.bfloat16, torch.float16, torch.float32)])
+    for norm in norms:
+        norm.register_forward_hook(lambda module, inputs, output: output.float())
+    narrow_norms(norms)
+    found = [norm(torch.ones(1, 4, dtype=norm.weight.dtype)).dtype for norm in norms]
+    assert found == [torch.bfloat16, torch.float32, torch.float32]
+
+
+def test_every_normalisation_of_a_tower_is_narrowed(tiny: dict[FamilyName, Path], family: FamilyName) -> None:
     model = adapted(tiny[family], family)
     set_up(model, family)
-    dtypes: list[torch.dtype] = []
-    for name, module in model.named_modules():
-        if isinstance(module, nn.LayerNorm) or name.endswith((".mlp", ".self_attn")):
-            module.register_forward_hook(
-                lambda module, inputs, output: dtypes.append((output[0] if isinstance(output, tuple) else output).dtype)
-            )
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        packed_hidden(model, family, pack(maker, chosen, torch.bfloat16))
-    assert len(dtypes) > 12
-    assert set(dtypes) == {torch.bfloat16}
-
-
-def test_norms_are_narrowed_in_bf16_alone() -> None:
-    model = nn.ModuleList([nn.LayerNorm(4, dtype=dtype) for dtype in (torch.bfloat16, torch.float16, torch.float32)])
-    narrow_norms(model)
-    with torch.autocast("cpu", torch.bfloat16):
-        assert [norm(torch.ones(1, 4)).dtype for norm in model] == [torch.bfloat16, torch.float32, torch.float32]
+    norms = [module for module in model.modules() if isinstance(module, nn.LayerNorm)]
+    assert len(norms) > 4
+    for norm in norms:
+        norm.forward = lambda inputs: inputs.float()  # type: ignore[method-assign]
+        assert norm(torch.ones(1, dtype=torch.bfloat16)).dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize("count", [1, AT_A_TIME, 2 * AT_A_TIME + 9])
@@ -133,9 +124,7 @@ def test_the_loss_is_that_of_all_logits_at_once(count: int) -> None:
     assert sums.correct == (logits.argmax(-1) == targets).sum()
     assert not sums.entropy.requires_grad
     inputs = (hidden, head.weight)
-    for found, expected in zip(
-        torch.autograd.grad(sums.loss, inputs), torch.autograd.grad(right, inputs), strict=True
-    ):
+    for found, expected in zip(torch.autograd.grad(sums.loss, inputs), torch.autograd.grad(right, inputs), strict=True):
         torch.testing.assert_close(found, expected)
 
 

@@ -75,7 +75,7 @@ def assert_same_adapters(one: dict[str, torch.Tensor], other: dict[str, torch.Te
     ("profile", "steps", "settings"),
     [
         # At an epoch's end, and in the next.
-        ("demo_aya", (3, 4), ("data.num_workers=2", "lora.adapter_dtype=bfloat16")),
+        ("demo_aya", (3, 4), ("data.num_workers=2", "lora.adapter_dtype=bfloat16", "sft.padding_free=true")),
         # In the first epoch, in the second.
         (
             "demo_llama",
@@ -88,7 +88,7 @@ def assert_same_adapters(one: dict[str, torch.Tensor], other: dict[str, torch.Te
             ),
         ),
     ],
-    ids=["aya-workers-bf16", "llama-evaluation"],
+    ids=["aya-workers-bf16-padding-free", "llama-evaluation"],
 )
 def test_from_any_step_the_rest_is_the_same(
     home: Home, profile: str, steps: tuple[int, ...], settings: tuple[str, ...]
