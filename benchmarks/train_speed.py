@@ -1,7 +1,7 @@
 """How fast the guide's recipe trains and how fast ours does, side by side on the same rows.
 
     python -m benchmarks.train_speed aya --recipes guide,fast,fast-language,small [--steps 10] [--visits 2]
-    python -m benchmarks.train_speed llama32 --recipes fast,fast+data.batch_size=2+sft.torch_compile=false
+    python -m benchmarks.train_speed llama32 --recipes fast,fast+data.batch_size=2
     python -m benchmarks.train_speed --from lines.jsonl --table docs/performance.md
 
 A recipe is `guide` (TRL's SFTTrainer as the guide sets it up), `plain`, `fast` or `small` (the family's basic, fast and

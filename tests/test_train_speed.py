@@ -15,7 +15,7 @@ def test_the_guides_recipe_and_ours_begin_with_the_same_loss(
         monkeypatch.setenv(variable, "")  # the benchmark would set them for good
     from benchmarks.train_speed import main
 
-    ours = "fast+sft.torch_compile=false"
+    ours = "fast+sft.torch_compile=false+sft.activation_budget=1"
     main(["aya", "--tiny", "--recipes", f"guide,{ours}", "--steps", "1", "--visits", "1"])
     guide, fast, _, summary = (json.loads(line) for line in capsys.readouterr().out.splitlines() if line[0] == "{")
     assert (guide["recipe"], fast["recipe"], summary["recipe"]) == ("guide", ours, ours)

@@ -130,16 +130,21 @@ class CheckpointingTrainer(Trainer):
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """One micro-batch forward and backward."""
         loss: torch.Tensor = super().training_step(*args, **kwargs)
-        self._losses.append(loss)
         self._report.beat()
+        self._losses.append(loss)
+        if self.accelerator.sync_gradients:
+            self.backward_is_under_way()
+            whole = sum(torch.stack(self._losses).tolist())
+            self._losses.clear()
+            self._loss_sum += whole
+            self.check_loss(whole)
         return loss
 
-    def take_losses(self) -> list[float]:
-        """The losses of an optimiser step's micro-batches, once all of them are under way: it waits for the GPU."""
-        losses: list[float] = torch.stack(self._losses).tolist()
-        self._losses.clear()
-        self._loss_sum += sum(losses)
-        return losses
+    def backward_is_under_way(self) -> None:
+        """The device has been given all of an optimiser step's backward passes, and nobody has waited for it yet."""
+
+    def check_loss(self, loss: float) -> None:
+        """Hears of each optimiser step's loss, before the step is made of it."""
 
     def prediction_step(self, *args: Any, **kwargs: Any) -> Any:
         """One evaluation batch.

@@ -143,10 +143,11 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
             self._rehearse()
         self._meter.begin("forward")
         loss: torch.Tensor = super().training_step(*args, **kwargs)
-        if self.accelerator.sync_gradients:
-            self._meter.begin("optimizer")
-            self._check(sum(self.take_losses()))
         return loss
+
+    def backward_is_under_way(self) -> None:
+        """What comes now is the optimiser's."""
+        self._meter.begin("optimizer")
 
     def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
         """The forward pass."""
@@ -158,8 +159,12 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
         """Operations of the model for the micro-batch that was just trained on."""
         return round(self._meter.flop(self._coming.popleft()))
 
-    def _check(self, loss: float) -> None:
-        """Refuses a step's loss that is no number."""
+    def check_loss(self, loss: float) -> None:
+        """Refuses what is no number.
+
+        Raises:
+            DivergedError: the loss is NaN or infinite.
+        """
         if not math.isfinite(loss):
             raise DivergedError(
                 f"The loss of optimiser step {self.state.global_step + 1} is {loss}.",

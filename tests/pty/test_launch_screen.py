@@ -80,7 +80,7 @@ def test_without_runs_it_is_what_comes_first(project: Path, env: dict[str, str |
 def test_it_starts_what_it_shows_and_opens_it(project: Path, env: dict[str, str | None]) -> None:
     with Terminal(columns=160, rows=45, env=env, program=stand_in()) as terminal:
         terminal.wait_for("Ready?  ready")
-        terminal.press("\x1b[B")
+        terminal.press("\x1b[B\x1b[B")
         terminal.wait_for("--profile small")
         terminal.press("/peak\r\r\x152e-4\r")
         terminal.wait_for("--profile small --set sft.lr=2e-4")
@@ -135,7 +135,7 @@ def test_keys_typed_ahead_are_meant_for_where_they_lead(
 ) -> None:
     with Terminal(columns=160, rows=45, env=env) as terminal:
         terminal.press("1a")
-        terminal.wait_for("Parameters  all 8")
+        terminal.wait_for("Parameters  all 9")
         assert "basic.seed" in terminal.screen.text
         terminal.wait_for("--profile small")  # what was run last
         assert terminal.cpu_seconds() < 1.0
