@@ -51,7 +51,7 @@ def test_a_run_reports_what_a_padded_one_does(home: Home) -> None:
     """With workers, evaluations on the way, several steps between two lines, and captions at the end."""
     settings = (
         *("sft.max_steps=5", "sft.logging_steps=2", "sft.gradient_accumulation_steps=2", "lora.dropout=0"),
-        *("data.num_workers=1", "data.eval_split=test", "data.max_rows_per_lang=4", "sft.eval_steps=3"),
+        *("data.num_workers=1", "data.eval_split=test", "data.languages=['en', 'zh']", "sft.eval_steps=3"),
         *("basic.sample_rows=1", "sft.save_steps=3", "basic.gen_max_new_tokens=4"),
     )
     padded, own = (home.create("demo_llama", *settings, *extra) for extra in ((), (FREE,)))
