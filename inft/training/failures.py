@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 from safetensors import SafetensorError
+from torch._dynamo.exc import BackendCompilerFailed
 
 from inft import errors
 from inft.errors import (
@@ -144,6 +145,8 @@ def named_cause(error: BaseException, output_dir: str) -> InftError:
             return own
     elif isinstance(error, InftError):
         return error
+    if isinstance(error, BackendCompilerFailed):
+        return _of_the_compiler(error.inner_exception)
     if isinstance(error, torch.OutOfMemoryError):
         return OutOfMemoryError("The GPU ran out of memory.", _GPU_MEMORY)
     if isinstance(error, MemoryError):
@@ -184,6 +187,18 @@ def named_cause(error: BaseException, output_dir: str) -> InftError:
             "console.log has the details.",
         )
     return internal_error(error)
+
+
+def _of_the_compiler(inner: BaseException) -> InftError:
+    """What kept torch.compile from compiling a layer."""
+    if isinstance(inner, OSError) and inner.errno in DISK_ERRNOS:
+        return disk_error(inner, inner.filename or "the cache folder of compiled layers")
+    if isinstance(inner, torch.OutOfMemoryError | MemoryError):
+        return named_cause(inner, "")
+    return LibraryError(
+        f"A layer could not be compiled: {type(inner).__name__}: {first_line(inner)}",
+        "Set sft.torch_compile = false, or mend what console.log says of the compiler.",
+    )
 
 
 def _own_error(text: str) -> InftError | None:

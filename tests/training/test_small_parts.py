@@ -9,6 +9,7 @@ import torch
 from huggingface_hub.errors import OfflineModeIsEnabled
 from safetensors import SafetensorError
 from torch import nn
+from torch._inductor.exc import InductorError
 from torch._utils import ExceptionWrapper
 
 from inft.errors import ConfigError, DataError, ExitCode, InftError
@@ -134,6 +135,9 @@ UsageError.__module__ = "wandb.errors.errors"
         (SafetensorError("I/O error: No space left on device (os error 28)"), ExitCode.DISK, "disk is full"),
         (RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0"), ExitCode.DISK, "disk"),
         (OSError(errno.EMFILE, "Too many open files"), ExitCode.NOT_READY, "files open"),
+        (InductorError(OSError(errno.ENOSPC, "No space left on device"), None), ExitCode.DISK, "compiled layers"),
+        (InductorError(torch.OutOfMemoryError("CUDA out of memory"), None), ExitCode.OUT_OF_MEMORY, "GPU"),
+        (InductorError(RuntimeError("No C++ compiler"), None), ExitCode.NOT_READY, "could not be compiled"),
         (ModuleNotFoundError("No module named 'peft'"), ExitCode.NOT_READY, "peft"),
         (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "), ExitCode.OUT_OF_MEMORY, "killed"),
         (
