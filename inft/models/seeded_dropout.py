@@ -1,7 +1,7 @@
 """Dropout whose mask follows from a seed, and is drawn four values at a time.
 
-Random numbers are what dropout costs. The generator makes four of them in one go, and a compiled `nn.Dropout` throws
-three away: on an H200, where every adapted layer of a language model draws a mask of its own, that took 5 % of a step.
+The generator makes four random numbers in one go, of which a compiled `nn.Dropout` throws three away; and a graph that
+recomputes draws `nn.Dropout`'s mask anew in its backward pass, where it has to be the same.
 """
 
 from __future__ import annotations
