@@ -39,7 +39,7 @@ def our_adapters(base: RandomBase, model: PreTrainedModel, config: Config) -> Pe
     """
     torch.manual_seed(config.basic.seed)
     adapted, _ = add_adapters(model, config, base.family)
-    set_up_layers(adapted, config, base.family, lambda done, total: None)
+    set_up_layers(adapted, config, base.family, lambda done, total: None, print)
     return adapted
 
 

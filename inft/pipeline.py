@@ -329,7 +329,13 @@ def build_model(
         progress=lambda done, total: report.stage("weights", done, total, "tensors"),
     )
     model, targets = add_adapters(base, config, family)
-    set_up_layers(model, config, family, lambda done, total: report.stage("compiling", done, total, "layers"))
+    set_up_layers(
+        model,
+        config,
+        family,
+        lambda done, total: report.stage("compiling", done, total, "layers"),
+        lambda text: announce(report, "compiling", text, "warning"),
+    )
     table = trainable_table(model, targets, family)
     if table.trainable == 0:
         raise InftError("No parameter of the model is trainable.", "Check lora.target_modules.")

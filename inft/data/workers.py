@@ -1,12 +1,15 @@
 """Data workers that a stop is not for: the trainer goes on to the end of its step, and needs them until then.
 
 A scheduler, `systemctl stop` or a shutdown sends SIGTERM to every process of a run at once. A worker that ended by it
-would take the step and with it the checkpoint along, since torch then raises in the trainer.
+would take the step and with it the checkpoint along, since torch then raises in the trainer. Processes that compile
+layers are helped in the same way.
 """
 
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.context import ForkContext, ForkProcess
 from multiprocessing.popen_fork import Popen
 from multiprocessing.process import BaseProcess
@@ -15,6 +18,16 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 FOR_THE_TRAINER = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP})
+
+
+@contextmanager
+def shielded_children() -> Iterator[None]:
+    """Processes that this thread starts here never hear of those signals, nor do theirs."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, FOR_THE_TRAINER)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Ending(Popen):
@@ -30,11 +43,8 @@ class _Worker(ForkProcess):
 
     def start(self) -> None:
         """Forks with the signals blocked, as they stay in the child; torch's own handler there would heed SIGTERM."""
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, FOR_THE_TRAINER)
-        try:
+        with shielded_children():
             super().start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     @staticmethod
     def _Popen(process_obj: BaseProcess) -> Popen:  # the name that multiprocessing calls it by

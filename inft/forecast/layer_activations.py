@@ -22,13 +22,11 @@ from inft.forecast.architecture import Architecture
 from inft.forecast.layers import LinearLayer
 from inft.forecast.lengths import BatchShape
 from inft.forecast.weights import WIDTH, adapted_layers
+from inft.models.released import PATCH_ROUNDING
 from inft.models.targets import LAYOUTS
 
 FP32 = 4
 MASK = 1  # a dropout mask is a byte a number
-
-PATCH_ROUNDING = 8
-"""Llama pads the tokens of a tile to a multiple of this (transformers MllamaVisionModel.forward)."""
 
 
 @dataclass(frozen=True)

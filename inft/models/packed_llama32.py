@@ -17,9 +17,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from inft.data.packing import PackedRows
-
-ROUNDED_TO = 8
-"""The tower's tokens of a tile, padded to a multiple of this (`MllamaVisionModel.forward`)."""
+from inft.models.released import PATCH_ROUNDING
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def tower_order(tiles: tuple[int, ...], most_tiles: int, patches: int) -> TowerO
 
 def rounded(patches: int) -> int:
     """Tokens of a tile with the tower's padding."""
-    return -(-patches // ROUNDED_TO) * ROUNDED_TO
+    return -(-patches // PATCH_ROUNDING) * PATCH_ROUNDING
 
 
 def crossing_segments(batch: PackedRows, most_tiles: int, patches: int) -> Tensor:

@@ -9,6 +9,9 @@ from typing import Any
 
 from inft.params import FamilyName
 
+PATCH_ROUNDING = 8
+"""Llama pads the tokens of a tile to a multiple of this (transformers `MllamaVisionModel.forward`)."""
+
 RELEASED: dict[FamilyName, dict[str, Any]] = {
     # CohereLabs/aya-vision-8b, weights 8.63 B
     "aya": {

@@ -17,7 +17,7 @@ MOST = 12
 
 
 def matrix_rate(device: torch.device, dtype: torch.dtype) -> float | None:
-    """Operations a second of the best of a few large products; None without a GPU.
+    """Operations a second of the best of a few large products; None without a GPU, or one with no room for them.
 
     The memory that this takes is given back, and no peak of memory remembers it.
 
@@ -27,6 +27,16 @@ def matrix_rate(device: torch.device, dtype: torch.dtype) -> float | None:
     """
     if device.type != "cuda":
         return None
+    try:
+        return _best_rate(device, dtype)
+    except torch.OutOfMemoryError:  # what needs the memory more says so better, and what to do
+        return None
+    finally:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def _best_rate(device: torch.device, dtype: torch.dtype) -> float:
     generator = torch.Generator(device).manual_seed(0)  # of its own, since training's numbers must not depend on this
     left, right = (torch.randn(SIDE, SIDE, device=device, dtype=dtype, generator=generator) for _ in range(2))
     product = left @ right  # the library is loaded and chooses its kernel
@@ -41,7 +51,4 @@ def matrix_rate(device: torch.device, dtype: torch.dtype) -> float | None:
         best = min(best, start.elapsed_time(end) / 1e3)
         if time.perf_counter() - began > LONGEST_S:
             break
-    del left, right, product
-    torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats(device)
     return 2 * SIDE**3 / best

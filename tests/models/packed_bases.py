@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 from peft import PeftModel
 from torch import Tensor
@@ -70,7 +71,7 @@ def set_up(model: PeftModel, family: FamilyName, *overrides: str) -> list[tuple[
     """Sets the layers up as a padding-free run does; returns what it will have said about layers being compiled."""
     config, described = demo(family, "sft.padding_free=true", *overrides)
     told: list[tuple[int, int]] = []
-    set_up_layers(model, config, described, lambda done, total: told.append((done, total)))
+    set_up_layers(model, config, described, lambda done, total: told.append((done, total)), pytest.fail)
     return told
 
 

@@ -7,8 +7,12 @@ out, what is kept and what is computed again is decided by then, and machine cod
 from __future__ import annotations
 
 import os
+import re
+import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
+from inft.data.workers import FOR_THE_TRAINER
 from inft.models.compiled import CACHE_VARIABLE, cache_compiled, compile_layers
 from inft.models.registry import FAMILIES
 from inft.models.seeded_dropout import SeededDropout, draw_seeds, mask_like, seed_dropouts
@@ -67,10 +72,10 @@ class Backend:
 
     def __init__(self) -> None:
         self.calls = 0
-        self._compile = torch.compile
+        self.original = torch.compile
 
     def __call__(self, function: Callable[..., Any], *, dynamic: bool) -> Callable[..., Any]:
-        compiled = self._compile(function, dynamic=dynamic, backend="aot_eager_decomp_partition")
+        compiled = self.original(function, dynamic=dynamic, backend="aot_eager_decomp_partition")
 
         def counted(*args: Any, **kwargs: Any) -> Any:
             self.calls += 1
@@ -84,17 +89,20 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[Backend]:
     backend = Backend()
     monkeypatch.setattr(torch, "compile", backend)
     # What a test sets is gone after it.
-    limit, budget = torch._dynamo.config.recompile_limit, torch._functorch.config.activation_memory_budget
+    dynamo, budget = torch._dynamo.config, torch._functorch.config.activation_memory_budget
     functorch = torch._functorch.config.patch(activation_memory_budget=budget)
-    with torch._dynamo.config.patch(recompile_limit=limit), functorch:
+    before = {name: getattr(dynamo, name) for name in ("recompile_limit", "fail_on_recompile_limit_hit")}
+    with dynamo.patch(**before), functorch:
         yield backend
     torch._dynamo.reset()
 
 
-def compiled_toy(budget: float, told: list[tuple[int, int]] | None = None) -> PeftModel:
+def compiled_toy(
+    budget: float, told: list[tuple[int, int]] | None = None, warn: Callable[[str], None] = pytest.fail
+) -> PeftModel:
     model = toy()
     heard: list[tuple[int, int]] = [] if told is None else told
-    compile_layers(model, TOY, budget=budget, progress=lambda done, total: heard.append((done, total)))
+    compile_layers(model, TOY, budget=budget, progress=lambda done, total: heard.append((done, total)), warn=warn)
     return model
 
 
@@ -238,3 +246,48 @@ class TestSeededDropout:
 
     def test_its_mask_can_be_compiled(self) -> None:
         torch.library.opcheck(mask_like, (torch.ones(4, 3), torch.tensor([1]), 0.9))
+
+
+def test_past_the_last_variant_a_layer_goes_on_uncompiled_and_says_so(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "inft.models.compiled.VARIANTS", 2
+    )  # what comes in needs no gradient in the first layer, and one in the second
+    warnings: list[str] = []
+    model = compiled_toy(1.0, warn=warnings.append)
+    outcome(model)
+    assert not warnings
+    model.get_base_model().double()  # inputs of another kind
+    for layer in TOY.find_layers(model.get_base_model()):
+        layer.register_forward_pre_hook(lambda layer, inputs: (inputs[0].double(),))
+    plain = uncompiled_toy()
+    plain.get_base_model().double()
+    for layer in TOY.find_layers(plain.get_base_model()):
+        layer.register_forward_pre_hook(lambda layer, inputs: (inputs[0].double(),))
+    for _ in range(2):
+        output, found, _ = outcome(model)
+        right_output, right, _ = outcome(plain)
+        torch.testing.assert_close(output, right_output)
+        torch.testing.assert_close(found, right)
+    assert warnings == ["Layers have been compiled for 2 kinds of inputs and run uncompiled from now on."]
+
+
+def test_what_compiling_starts_hears_no_signal_that_is_for_the_trainer(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As inductor's own processes, which are started at the first call."""
+    blocked: list[int] = []
+    compile_with = backend.original
+
+    def starts_a_process(graph: Any, *arguments: Any, **settings: Any) -> Callable[..., Any]:
+        status = subprocess.run(["cat", "/proc/self/status"], capture_output=True, text=True, check=True).stdout
+        blocked.append(int(re.search(r"SigBlk:\s*(\w+)", status)[1], 16))
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", partial(compile_with, backend=starts_a_process))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    outcome(compiled_toy(1.0))
+    assert blocked
+    assert all(mask >> (number - 1) & 1 for mask in blocked for number in FOR_THE_TRAINER)
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
