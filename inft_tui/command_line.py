@@ -12,6 +12,20 @@ import typer
 from inft import __version__
 from inft.errors import ConfigError, ExitCode
 from inft_tui.edge import exit_code_of
+from inft_tui.model_commands import score
+from inft_tui.options import (
+    AttachName,
+    Bell,
+    Colours,
+    Glyphs,
+    LogsDir,
+    NoWait,
+    Overrides,
+    ProfileName,
+    ReadOnly,
+    RunName,
+    Theme,
+)
 from inft_tui.terminal import out
 
 app = typer.Typer(
@@ -26,45 +40,6 @@ app = typer.Typer(
 
 FORWARDED = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 """The program behind the command has its own options and its own help."""
-
-
-RunName = Annotated[
-    str,
-    typer.Argument(metavar="RUN", help="A run id, the beginning of only one, a path, or latest.", show_default=False),
-]
-AttachName = Annotated[
-    str,
-    typer.Argument(
-        metavar="RUN",
-        help="A run, or another program's training log: a file of JSON lines, a trainer_state.json, or their folder.",
-        show_default=False,
-    ),
-]
-ProfileName = Annotated[
-    str | None, typer.Option("--profile", metavar="NAME", help="A profile's name, or a .toml file.", show_default=False)
-]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Go before the profile, as in sft.lr=1e-4; repeatable."),
-]
-LogsDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--logs", metavar="DIR", help="Where the runs are, if a profile set basic.logs_dir.", show_default=False
-    ),
-]
-ReadOnly = Annotated[bool, typer.Option("--readonly", help="The console, without what changes a run.")]
-Theme = Annotated[
-    str | None, typer.Option("--theme", metavar="NAME", help="Of the console: dark, light or colour-blind.")
-]
-Glyphs = Annotated[
-    str | None, typer.Option("--glyphs", metavar="NAME", help="Charts are drawn with: braille, block or ascii.")
-]
-Colours = Annotated[
-    str | None, typer.Option("--colors", metavar="N", help="Shown by the terminal: truecolor, 256, 16 or none.")
-]
-Bell = Annotated[bool, typer.Option("--bell", help="Ring the terminal's bell when something happens to a run.")]
-NoWait = Annotated[bool, typer.Option("--no-wait", help="Leave the request and return at once.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -296,6 +271,9 @@ def resume(
     raise typer.Exit(exit_code_of(work, as_json=as_json))
 
 
+app.command()(score)
+
+
 @app.command(context_settings=FORWARDED)
 def preview(context: typer.Context) -> None:
     """Show the tokens of one row by their part."""
@@ -310,6 +288,14 @@ def modules(context: typer.Context) -> None:
     from inft_tui.commands import training_modules as command
 
     raise typer.Exit(exit_code_of(lambda: command.become(command.MODULES, context.args)))
+
+
+@app.command(context_settings=FORWARDED)
+def merge(context: typer.Context) -> None:
+    """Merge a run's adapters into its base, and say how much worse that is."""
+    from inft_tui.commands import training_modules as command
+
+    raise typer.Exit(exit_code_of(lambda: command.become(command.MERGE, context.args)))
 
 
 def _console(

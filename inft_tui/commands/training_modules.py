@@ -1,4 +1,4 @@
-"""`preview` and `modules`: work that needs torch, done by a program of the core in this command's place."""
+"""`preview`, `modules` and `merge`: work that needs torch, done by a program of the core in this command's place."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from inft.errors import NotReadyError
 
 PREVIEW = "inft.preview"
 MODULES = "inft.modules"
+MERGE = "inft.merging"
 
 
 def become(module: str, arguments: Sequence[str]) -> NoReturn:

@@ -1,0 +1,142 @@
+"""`score`: how good captions are, those of a file or those that a model makes for it first."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from inft.errors import ConfigError, ExitCode
+from inft.params import MUNIChusLoadConfig
+from inft.scoring.files import PredictionFile, read_predictions
+from inft.scoring.modes import MODES, ScoreMode, require_segmenters
+from inft.scoring.pairs import Pair, pair
+from inft.wording import shown
+from inft_tui.commands.captioning import Captioning, generate
+from inft_tui.terminal import can_color, out, out_json, put
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+WIDTH = 80
+
+MOST_RESAMPLES = 1_000_000
+"""More would tell nothing more, and take an hour."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be scored, and how.
+
+    Attributes:
+        predictions: the file of captions; None to make them by `captioning`.
+        captioning: what makes them.
+        against: a second file, which the first one is compared with.
+        mode: one of `MODES`.
+        languages: those that are scored; None for all that are there.
+        resamples: corpora drawn for intervals and significance; 0 for neither.
+        seed: of those draws.
+        as_json: print one line of JSON.
+    """
+
+    predictions: Path | None
+    captioning: Captioning | None
+    against: Path | None
+    mode: str
+    languages: str | None
+    resamples: int
+    seed: int
+    as_json: bool
+
+
+def run(request: Request) -> int:
+    """Scores and prints.
+
+    Returns:
+        The exit code of making the captions where that failed, which has said why.
+
+    Raises:
+        ConfigError: options that contradict each other, or values that cannot be used.
+        DataError: a file's captions cannot be scored.
+        NotReadyError: a library is not installed.
+    """
+    if (request.predictions is None) == (request.captioning is None):
+        raise ConfigError(
+            "Either --predictions or --model says what is scored.",
+            "Name a file of captions, or the model that is to make them.",
+        )
+    mode = _mode(request.mode)
+    languages = _languages(request.languages)
+    if not 0 <= request.resamples <= MOST_RESAMPLES:
+        raise ConfigError(
+            f"--resamples {request.resamples} cannot be used.", f"Name a number from 0 to {MOST_RESAMPLES:,}."
+        )
+    if request.seed < 0:
+        raise ConfigError(f"--seed {request.seed} cannot be used.", "Name a number from 0 on.")
+    other = None if request.against is None else read_predictions(request.against)
+    path = request.predictions
+    if request.captioning is not None:
+        # Said before hours of generating, not after them.
+        require_segmenters(languages or MUNIChusLoadConfig().languages, mode)
+        code, path = generate(request.captioning, languages)
+        if code != ExitCode.FINISHED:
+            return code
+    assert path is not None
+    file = _chosen(read_predictions(path), languages)
+    paired = None if other is None else pair(file, _chosen(other, languages))
+    require_segmenters(file.languages, mode)
+    _score(file, paired, mode, request)
+    return ExitCode.FINISHED
+
+
+def _score(file: PredictionFile, paired: Pair | None, mode: ScoreMode, request: Request) -> None:
+    # These load numpy and sacreBLEU, which an installation of the console alone has not.
+    from inft.scoring.assessment import assess
+    from inft_tui import score_table
+
+    found = assess(file, paired, mode, request.resamples, request.seed)
+    if request.as_json:
+        out_json(json.dumps(found.document(), ensure_ascii=False))
+        return
+    width = max(score_table.NARROWEST, min(shutil.get_terminal_size((WIDTH, 24)).columns, score_table.WIDEST))
+    _print(list(score_table.lines(found, width)))
+
+
+def _chosen(file: PredictionFile, languages: Sequence[str] | None) -> PredictionFile:
+    chosen = file if languages is None else file.of_languages(languages)
+    chosen.require_complete()
+    return chosen
+
+
+def _mode(name: str) -> ScoreMode:
+    for mode in MODES:
+        if name == mode:
+            return mode
+    raise ConfigError(f"--mode {shown(name)} is not known.", f"There are: {', '.join(MODES)}.")
+
+
+def _languages(names: str | None) -> list[str] | None:
+    """The languages of "en, zh", each once."""
+    if names is None:
+        return None
+    languages = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+    if not languages:
+        raise ConfigError("--languages names none.", "Name some, as in --languages en,zh, or leave it out for all.")
+    return languages
+
+
+def _print(found: Sequence[Text]) -> None:
+    if not can_color():
+        for line in found:
+            out(line.plain)
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    with console.capture() as captured:
+        for line in found:
+            console.print(line)
+    put(captured.get())
