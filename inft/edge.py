@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import io
 import os
+import signal
 import sys
 import traceback
 import warnings
@@ -21,6 +23,8 @@ from inft.runs.jsonl import strict
 from inft.runs.redact import redact
 from inft.runs.visible import visible
 
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
 QUIET = {
     "DATASETS_VERBOSITY": "error",
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
@@ -36,6 +40,12 @@ def quieten_libraries() -> None:
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     warnings.simplefilter("ignore")
+
+
+def end_with_parent() -> None:
+    """Has the kernel send SIGTERM once the program that started this one is gone, however it ended."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
 
 
 class Parser(argparse.ArgumentParser):

@@ -6,9 +6,7 @@ Only the processor is loaded, and libraries that take seconds to import only onc
 from __future__ import annotations
 
 import argparse
-import ctypes
 import os
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -16,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from inft.edge import Parser, exit_code_of, quieten_libraries
+from inft.edge import Parser, end_with_parent, exit_code_of, quieten_libraries
 from inft.errors import InftError
 from inft.profiles import resolve
 from inft.project import project_root
@@ -27,8 +25,6 @@ if TYPE_CHECKING:
     from inft.config import Config
     from inft.forecast.statistics import Statistics
 
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
-
 REDRAW_S = 0.25
 
 
@@ -37,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     quieten_libraries()
 
-    _end_with_whoever_started_this()
+    end_with_parent()
 
     def work() -> None:
         options = _parser().parse_args(arguments)
@@ -50,12 +46,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.buffer.write(msgspec.json.encode(statistics) + b"\n")
 
     return exit_code_of(work, as_json="--json" in arguments)
-
-
-def _end_with_whoever_started_this() -> None:
-    """Has the kernel send SIGTERM once that program is gone, however it ended: nobody would see the result."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
 
 
 def measure(config: Config, split: str, progress: Progress) -> Statistics:

@@ -163,6 +163,16 @@ def load_processor(folder: Path, family: Family) -> Processor:
     return processor
 
 
+def fetch_repository(repo_id: str, patterns: tuple[str, ...], progress: Progress) -> Path:
+    """The folder of a model's repository on the hub with its files of those names, fetched first if need be.
+
+    Raises:
+        ConfigError: it is no hub id.
+        HubError: it cannot be fetched.
+    """
+    return _fetch(repo_id, None, patterns, progress)
+
+
 def _ending(suffixes: tuple[str, ...]) -> tuple[str, ...]:
     """The hub's patterns for names that end so."""
     return tuple(f"*{suffix}" for suffix in suffixes)

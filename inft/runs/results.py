@@ -8,6 +8,8 @@ from pathlib import Path
 
 import msgspec
 
+from inft.runs.bases import BaseIdentity
+
 RESULT = "inft-run.json"
 """The file that says which run the adapters are of."""
 
@@ -20,11 +22,13 @@ class Result:
         run_id: the run.
         step: optimiser steps that went into the adapters.
         is_best: whether they are those of the best evaluation, and not of the run's last step.
+        base: what they were trained on; None where an earlier version wrote the file.
     """
 
     run_id: str
     step: int
     is_best: bool = False
+    base: BaseIdentity | None = None
 
 
 # Made here and not where it is used: msgspec 0.22 crashes where two threads meet a type for the first time at once.
