@@ -40,7 +40,7 @@ EXIT_CODE_MEANINGS: dict[ExitCode, str] = {
     ExitCode.USAGE: "usage or configuration",
     ExitCode.NOT_READY: "environment not ready",
     ExitCode.OUT_OF_MEMORY: "out of memory",
-    ExitCode.DIVERGED: "diverged (non-finite loss)",
+    ExitCode.DIVERGED: "diverged (non-finite loss), or a merged model is over 2 % worse",
     ExitCode.DATA: "data",
     ExitCode.DISK: "disk",
     ExitCode.HUB: "hub access",
