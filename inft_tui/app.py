@@ -84,7 +84,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self._listing = Listing(logs_dir)
         self._reading = False
         self._next_listing = float("-inf")
-        self.subjects = Subjects(self.worker, self._new_worker, self._hand_over, logs_dir, chosen=attach)
+        self.subjects = Subjects(self.worker, self._new_worker, self._hand_over, logs_dir, self._send, chosen=attach)
         self._opens_run = attach is not None
         self._notice: Line = EMPTY
         self._notice_at = float("-inf")
@@ -132,7 +132,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         match name:
             case "quit":
                 self.leave(0)
-            case "launch" | "runs" | "monitor" | "compare" | "logs" | "system":
+            case "launch" | "runs" | "monitor" | "compare" | "logs" | "system" | "captions":
                 self.go(name)
             case "help" | "commands" | "alerts":
                 self.push_screen(screen_above(self, name))
@@ -240,6 +240,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     def leave(self, code: int) -> None:
         """Ends the console, and says that training goes on where it does."""
+        self.subjects.forget_pictures()  # while the terminal still listens
         driver = self._driver
         if isinstance(driver, TerminalDriver):
             seen = parting_look(self.snapshot, self._listing.logs_dir)
@@ -301,6 +302,11 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     def _hand_over(self, call: Callable[[], None]) -> None:
         self.call_later(call)
+
+    def _send(self, sequence: str) -> None:
+        """What the terminal has to know before a drawing that refers to it."""
+        if self._driver is not None:
+            self._driver.write(sequence)
 
     def _say_from_anywhere(self, outcome: Outcome) -> None:
         self.call_later(self.say, outcome)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 Place: TypeAlias = Literal[
-    "everywhere", "launch", "parameters", "runs", "monitor", "chart", "compare", "logs", "system"
+    "everywhere", "launch", "parameters", "runs", "monitor", "chart", "compare", "logs", "system", "captions"
 ]
 """Where a key means something; each but the first is a screen."""
 
@@ -20,9 +20,10 @@ PLACE_NAMES: dict[Place, str] = {
     "compare": "Compare",
     "logs": "Logs",
     "system": "System",
+    "captions": "Captions",
 }
 
-TABS: tuple[Place, ...] = ("launch", "runs", "monitor", "compare", "logs", "system")
+TABS: tuple[Place, ...] = ("launch", "runs", "monitor", "compare", "logs", "system", "captions")
 """The screens that a key everywhere leads to, in the order of the bar; the id of that key is the screen's name."""
 
 
@@ -103,6 +104,7 @@ TABLE: tuple[Key, ...] = (
     Key("compare", ("4",), "Compare runs: those that are marked", "everywhere"),
     Key("logs", ("5",), "Read the logs of a run", "everywhere"),
     Key("system", ("6",), "Look at the GPUs and at this machine", "everywhere"),
+    Key("captions", ("7",), "Read the captions that a run sampled", "everywhere"),
     Key("alerts", ("exclamation_mark",), "Read what happened lately", "everywhere"),
     Key("bell", ("B",), "Ring when something happens, or not", "everywhere"),
     Key("picture", ("P",), "Save what is shown as a picture (SVG)", "everywhere"),
@@ -144,6 +146,7 @@ TABLE: tuple[Key, ...] = (
     Key("monitor.panel", ("p",), "Below: the log, captions or alerts", "monitor", short="panel"),
     Key("monitor.enlarge", ("z",), "Give all room to what is below, or to the charts", "monitor", short="enlarge"),
     Key("monitor.words", ("i",), "Say in words what it is doing", "monitor", short="status"),
+    Key("monitor.captions", ("c",), "Read its captions, with pictures", "monitor", short="captions"),
     Key("monitor.save", ("s",), "Have it save a checkpoint and go on", "monitor", short="save", dangerous=True),
     Key("monitor.stop", ("x",), "Have it save a checkpoint and end", "monitor", short="stop", dangerous=True),
     Key("monitor.abort", ("X",), "End it now, without a checkpoint", "monitor", dangerous=True),
@@ -188,4 +191,18 @@ TABLE: tuple[Key, ...] = (
     Key("system.page-up", ("pageup", "ctrl+b"), "Scroll up a page", "system"),
     Key("system.page-down", ("pagedown", "ctrl+f"), "Scroll down a page", "system"),
     Key("system.again", ("r",), "Look at everything again", "system", short="look again"),
+    Key("captions.back", ("escape", "backspace"), "Show the list again, else go back", "captions", short="back"),
+    Key("captions.enlarge", ("z", "enter"), "Give all room to this row, or not", "captions", short="enlarge"),
+    Key("captions.up", ("up", "k"), "Go up a row", "captions"),
+    Key("captions.down", ("down", "j"), "Go down a row", "captions"),
+    Key("captions.earlier", ("left", "h"), "Show what it said before", "captions", short="earlier"),
+    Key("captions.later", ("right", "l"), "Show what it said next", "captions", short="later"),
+    Key("captions.next-language", ("tab", "n"), "Go to the next language", "captions", short="language"),
+    Key("captions.previous-language", ("shift+tab", "p"), "Go to the language before", "captions"),
+    Key("captions.scroll-down", ("J", "shift+down"), "Scroll down through its captions", "captions"),
+    Key("captions.scroll-up", ("K", "shift+up"), "Scroll up through its captions", "captions"),
+    Key("captions.page-up", ("pageup", "ctrl+b"), "Go up a page", "captions"),
+    Key("captions.page-down", ("pagedown", "ctrl+f", "space"), "Go down a page", "captions"),
+    Key("captions.first", ("home", "g"), "Go to the first row", "captions"),
+    Key("captions.last", ("end", "G"), "Go to the last row", "captions"),
 )

@@ -27,6 +27,8 @@ _SHOWN = {
     "left": "Left",
     "right": "Right",
     "shift+left": "S-Left",
+    "shift+up": "S-Up",
+    "shift+down": "S-Down",
     "shift+right": "S-Right",
     "plus": "+",
     "minus": "-",

@@ -11,6 +11,7 @@ from inft_tui.watched import Watched
 from inft_tui.worker import Worker
 
 if TYPE_CHECKING:
+    from inft_tui.captions.subject import CaptionsSubject
     from inft_tui.comparison.group import Group
     from inft_tui.launch.preparation import Preparation
     from inft_tui.system.machine import Machine, Questions
@@ -28,6 +29,7 @@ class Subjects:
         new_worker: makes another, for what may hang.
         hand_over: calls a function where the screen is drawn.
         logs_dir: the folder of runs.
+        send: writes to the terminal, beside what is drawn.
         chosen: see there.
     """
 
@@ -37,6 +39,7 @@ class Subjects:
         new_worker: Callable[[], Worker],
         hand_over: Callable[[Callable[[], None]], None],
         logs_dir: Path,
+        send: Callable[[str], None],
         *,
         chosen: Path | None,
     ) -> None:
@@ -46,10 +49,12 @@ class Subjects:
         self._new_worker = new_worker
         self._hand_over = hand_over
         self._logs_dir = logs_dir
+        self._send = send
         self._watched: Watched | None = None
         self._preparation: Preparation | None = None
         self._machine: Machine | None = None
         self._group: Group | None = None
+        self._captions: CaptionsSubject | None = None
 
     def watched(self, path: Path) -> Watched:
         """A run with its curves, which are read meanwhile."""
@@ -59,6 +64,20 @@ class Subjects:
                 self._watched = None
             self._watched = Watched(path, self._worker)
         return self._watched
+
+    def captions(self, path: Path) -> CaptionsSubject:
+        """The captions that a run sampled, with what makes their pictures ready."""
+        if self._captions is None:
+            from inft_tui.captions.subject import CaptionsSubject
+
+            self._captions = CaptionsSubject(self._worker, self._new_worker(), self._send)
+        self._captions.follow(path)
+        return self._captions
+
+    def forget_pictures(self) -> None:
+        """Has the terminal forget those that it was sent."""
+        if self._captions is not None:
+            self._captions.gallery.close()
 
     def comparison(self) -> Group:
         """The runs that are compared."""

@@ -14,6 +14,7 @@ from inft.wording import did_you_mean, shown
 Colours: TypeAlias = Literal["none", "16", "256", "truecolor"]
 Glyphs: TypeAlias = Literal["braille", "block", "ascii"]
 ThemeName: TypeAlias = Literal["dark", "light", "colour-blind"]
+Pictures: TypeAlias = Literal["kitty", "cells", "none"]
 
 LOCAL_REFRESH_S = 0.25
 REMOTE_REFRESH_S = 0.5
@@ -22,7 +23,10 @@ REMOTE_REFRESH_S = 0.5
 _CANNOT_DRAW = frozenset({"", "dumb", "unknown", "emacs", "network"})
 _TRUECOLOR_TERMS = ("alacritty", "foot", "ghostty", "iterm", "kitty", "wezterm")
 _MODERN_TERMS = (*_TRUECOLOR_TERMS, "256color", "direct", "konsole", "rio", "vte")
+_KITTY_TERMS = frozenset({"xterm-kitty", "xterm-ghostty", "ghostty"})
+"""Terminals that show pictures by kitty's Unicode placeholders. What multiplexes terminals has a TERM of its own."""
 _REMOTE = ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY")
+_MULTIPLEXERS = ("TMUX", "STY", "ZELLIJ")
 _LOCALE = ("LC_ALL", "LC_CTYPE", "LANG")
 _COERCED = "LC_CTYPE"
 """What Python sets by itself in the C locale (PEP 538), which says nothing about the terminal."""
@@ -57,6 +61,7 @@ class Capabilities:
         theme: which colours suit it.
         refresh_s: shortest time between two drawings of something new that nobody asked for.
         synchronises: whether it may be asked if it can show a whole drawing at once.
+        pictures: how photographs are shown: as they are by kitty's protocol, in coloured cells, or not at all.
     """
 
     can_draw: bool
@@ -66,6 +71,7 @@ class Capabilities:
     theme: ThemeName
     refresh_s: float
     synchronises: bool
+    pictures: Pictures = "cells"
 
     def with_theme(self, theme: ThemeName) -> Capabilities:
         """The same terminal in other colours."""
@@ -80,6 +86,7 @@ def detect(
     Args:
         environment: variables as the program was started with.
         overrides: of the command line, which go before the environment's own INFT_COLORS, INFT_GLYPHS and INFT_THEME.
+            INFT_PICTURES is the environment's alone.
         terminfo_colours: what the system's database says about TERM; None = nothing.
 
     Raises:
@@ -93,11 +100,14 @@ def detect(
     glyphs: Glyphs = "ascii" if not unicode else "block" if term == "linux" else "braille"
     if wanted is not None:
         glyphs, unicode = wanted, unicode or wanted != "ascii"
+    colours = (
+        overrides.colours
+        or stated("INFT_COLORS", environment.get("INFT_COLORS"), get_args(Colours))
+        or _colours(environment, term, terminfo_colours)
+    )
     return Capabilities(
         can_draw=term not in _CANNOT_DRAW,
-        colours=overrides.colours
-        or stated("INFT_COLORS", environment.get("INFT_COLORS"), get_args(Colours))
-        or _colours(environment, term, terminfo_colours),
+        colours=colours,
         glyphs=glyphs,
         unicode=unicode,
         theme=overrides.theme
@@ -105,6 +115,8 @@ def detect(
         or _theme(environment),
         refresh_s=REMOTE_REFRESH_S if any(environment.get(name) for name in _REMOTE) else LOCAL_REFRESH_S,
         synchronises=term != "linux" and environment.get("TERM_PROGRAM") != "Apple_Terminal",
+        pictures=stated("INFT_PICTURES", environment.get("INFT_PICTURES"), get_args(Pictures))
+        or _pictures(environment, term, colours, unicode=unicode),
     )
 
 
@@ -174,6 +186,12 @@ def _colours(environment: Mapping[str, str], term: str, terminfo: int | None) ->
     if terminfo is None:
         return "none" if term.startswith("vt") else "16"
     return "256" if terminfo >= 256 else "16" if terminfo >= 8 else "none"
+
+
+def _pictures(environment: Mapping[str, str], term: str, colours: Colours, *, unicode: bool) -> Pictures:
+    """Kitty's placeholders need a colour of 24 bits to say which picture is meant."""
+    multiplexed = any(environment.get(name) for name in _MULTIPLEXERS)
+    return "kitty" if term in _KITTY_TERMS and colours == "truecolor" and unicode and not multiplexed else "cells"
 
 
 def _theme(environment: Mapping[str, str]) -> ThemeName:

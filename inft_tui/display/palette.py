@@ -28,6 +28,8 @@ Role: TypeAlias = Literal[
     "key",
     "selected",
     "ask",
+    "added",
+    "gone",
 ]
 SERIES = 8
 """Curves that can be told apart in one chart; their roles are `series-1` and so on."""
@@ -140,6 +142,8 @@ _SIXTEEN: dict[str, str] = {
     "key": "bold cyan",
     "selected": "reverse",
     "ask": "bold black on yellow",
+    "added": "bold green",
+    "gone": "red",
 }
 _SIXTEEN_SERIES = ("cyan", "yellow", "green", "red", "magenta", "blue", "bright_white", "bright_green")
 
@@ -160,6 +164,8 @@ _NONE: dict[str, str] = {
     "key": "bold",
     "selected": "reverse",
     "ask": "bold reverse",
+    "added": "bold",
+    "gone": "dim",
 }
 
 
@@ -192,6 +198,8 @@ def _in_full(name: str, of: _Colours) -> Palette:
         "key": f"bold {of.accent} on {of.surface}",
         "selected": f"on {of.selection}",
         "ask": f"bold {of.background} on {of.warn}",
+        "added": f"bold {of.good} {ground}",
+        "gone": f"{of.bad} {ground}",
     }
     looks |= {f"series-{number + 1}": f"{colour} {ground}" for number, colour in enumerate(of.series)}
     theme = Theme(

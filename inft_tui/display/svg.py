@@ -25,6 +25,8 @@ _MARGIN = 8
 _FONTS = "ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace"
 _DIM = 0.4
 """Of the ground's colour in what is dim."""
+_UPPER_HALF = "▀"
+"""Drawn as what it is, since fonts leave seams between such characters: photographs are made of them."""
 
 # The sixteen colours, each as one that can be read on both papers.
 _NORMAL = [(60, 66, 76), (205, 49, 49), (18, 140, 85), (176, 120, 10), (36, 114, 200), (170, 70, 180), (14, 135, 165)]
@@ -126,7 +128,7 @@ def _triplet(colour: Color | None, theme: TerminalTheme, default: ColorTriplet) 
 
 
 def _grounds(spans: Sequence[tuple[int, str, _Look]], y: int, paper: str) -> Iterator[str]:
-    """A rectangle for each run of one ground that is not the paper's."""
+    """A rectangle for each run of one ground that is not the paper's, and for what is half filled."""
     at = 0
     while at < len(spans):
         first, ground = spans[at][0], spans[at][2].ground
@@ -139,12 +141,23 @@ def _grounds(spans: Sequence[tuple[int, str, _Look]], y: int, paper: str) -> Ite
                 f'<rect x="{first * CELL_WIDTH}" y="{y * CELL_HEIGHT}" width="{(end - first) * CELL_WIDTH}"'
                 f' height="{CELL_HEIGHT}" fill="{ground}"/>'
             )
+    for column, text, look in spans:
+        if _is_halves(text):
+            yield (
+                f'<rect x="{column * CELL_WIDTH}" y="{y * CELL_HEIGHT}" width="{len(text) * CELL_WIDTH}"'
+                f' height="{CELL_HEIGHT / 2}" fill="{look.ink}"/>'
+            )
+
+
+def _is_halves(text: str) -> bool:
+    """Whether these cells are filled to the half, every one of them."""
+    return text.startswith(_UPPER_HALF) and not text.strip(_UPPER_HALF)
 
 
 def _text(column: int, text: str, look: _Look, classes: dict[tuple[str, bool, bool, bool], str]) -> str:
     """A span; its blanks at either end need not be drawn."""
     shown = text.strip(" ")
-    if not shown:
+    if not shown or _is_halves(text):
         return ""
     x = (column + cell_len(text) - cell_len(text.lstrip(" "))) * CELL_WIDTH
     kind = (look.ink, look.is_bold, look.is_italic, look.is_underlined)

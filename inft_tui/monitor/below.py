@@ -14,7 +14,7 @@ SIDE_BY_SIDE_FROM = 130
 """Columns from which on the log and the captions stand beside each other."""
 _NOTHING: dict[Panel, str] = {
     "log": "Nothing has been said yet.",
-    "captions": "No captions yet; a run writes some at its end.",
+    "captions": "No captions yet; a run writes some at each evaluation and at its end.",
     "alerts": "Nothing to warn of.",
 }
 _LEVELS = {"error": ("✗", "bad"), "warning": ("▲", "warn")}

@@ -44,6 +44,11 @@ def screen_for(console: ConsoleApp, place: Place) -> ConsoleScreen:
             from inft_tui.screens.logs import LogsScreen
 
             return LogsScreen(console, chosen(console))
+        case "captions":
+            from inft_tui.screens.captions import CaptionsScreen
+
+            album = console.subjects.captions(chosen(console))
+            return CaptionsScreen(console, album.followed, album.gallery, album.scores)
         case _:
             raise ConfigError(f"There is no screen {place} to go to.", "")
 

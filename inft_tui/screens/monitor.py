@@ -23,6 +23,7 @@ from inft_tui.monitor.heading import heading
 from inft_tui.monitor.layout import Grid, grid_for
 from inft_tui.possible import why_not
 from inft_tui.screens.console_screen import ConsoleScreen
+from inft_tui.screens.doors import screen_for
 from inft_tui.screens.requests import ask_first
 from inft_tui.screens.run_words import RunWords
 from inft_tui.watched import CALM_S, Watched, tell_the_same
@@ -140,6 +141,8 @@ class MonitorScreen(ConsoleScreen):
                 self.draw()
             case "enlarge":
                 self._show_as("charts" if self._mode == "panel" else "panel")
+            case "captions":
+                self.console_app.push_screen(screen_for(self.console_app, "captions"))
             case "words":
                 self._show_as("charts" if self._mode == "words" else "words")
             case "save" | "stop" | "abort" | "resume" as request:

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from PIL import Image, ImageDraw
 
 from inft.machine.processes import ProcessId
 from inft.profiles import resolve, to_toml
 from inft.runs import events
 from inft.runs.directory import RunDirectory, create_run
-from inft.runs.jsonl import Record
+from inft.runs.jsonl import JsonlLogger, Record
 from inft.runs.status import Cause, Pids, Status
 from tests.runs.pretend import change_record, write_events, write_status
 from tests.runs.stand_in import write_project
@@ -34,6 +35,15 @@ SAMPLES = (
     ("ja", "東京で初雪を楽しむ子どもたち", "雪の中で遊ぶ子どもたち"),
     ("id", "Warga mengungsi akibat banjir di Jakarta", "Warga melewati banjir di Jakarta"),
 )
+EARLIER = (
+    "A fire in a building",
+    "Menschen vor einem Gebäude in Berlin",
+    "سڑک پر پانی",
+    "कतार में लोग",
+    "雪の中の子どもたち",
+    "Banjir di Jakarta",
+)
+"""What the same rows were called before."""
 
 
 class _Frozen(datetime):
@@ -87,6 +97,7 @@ def _run(profile: str, days_ago: float, seed: int, *, rate: float, state: str, s
     change_record(run, git_commit="0123456789abcdef0123456789abcdef01234567", python="3.11.9", packages=packages)
     write_events(run, *_events(run, began, steps, seed, rate))
     write_console(run, began, steps, seed)
+    _write_samples(run, began, steps)
     with run.hardware.open("ab") as file:
         for second in range(0, steps * 5, 10):
             file.write(msgspec.json.encode(_hardware(began + timedelta(seconds=second), second, seed)) + b"\n")
@@ -138,6 +149,46 @@ def _events(run: RunDirectory, began: datetime, steps: int, seed: int, rate: flo
             yield events.alert(
                 level="warning", kind="rows", message="3 rows of 12,480 have no image and were left out.", fix="", at=at
             )
+
+
+def _write_samples(run: RunDirectory, began: datetime, steps: int) -> None:
+    """Captions of some rows every 400 steps, and what is to be seen there: a sun over hills, each time elsewhere."""
+    samples = [sample for step in range(400, steps + 1, 400) for sample in _samples(step, began)]
+    if not samples:
+        return
+    (run.path / "pictures").mkdir()
+    for row in range(len(SAMPLES)):
+        _photograph(row).save(run.path / "pictures" / f"{row}.png")
+    with JsonlLogger(run.samples) as log:
+        for sample in samples:
+            log.write(sample)
+
+
+def _samples(step: int, began: datetime) -> Iterator[Record]:
+    for row, (language, reference, caption) in enumerate(SAMPLES):
+        is_broken = language == "id" and step > 400
+        yield events.sample(
+            language=language,
+            reference_caption=reference,
+            generated_caption="" if is_broken else EARLIER[row] if step == 400 else caption,
+            global_step=step,
+            at=began + timedelta(seconds=70 + 5 * step),
+            row=row,
+            place=f"tharindu/MUNIChus {language} test {row}",
+            failure="the picture is damaged: truncated" if is_broken else None,
+            picture=f"pictures/{row}.png",
+        )
+
+
+def _photograph(row: int) -> Image.Image:
+    """Of few colours and straight edges: the same in cells whatever version of Pillow makes it smaller."""
+    image = Image.new("RGB", (480, 270), ["#7fb2e5", "#f0c27b", "#39425c"][row % 3])
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((60 + 60 * row, 30, 120 + 60 * row, 90), fill="#fff3c4")
+    draw.rectangle((0, 150, 480, 270), fill="#4f7a3a")
+    draw.rectangle((30 * row, 120, 30 * row + 210, 180), fill="#2f5a2a")
+    draw.rectangle((0, 240, 480, 270), fill="#8a6f4d")
+    return image
 
 
 def _loss(step: int, rate: float) -> float:

@@ -17,6 +17,7 @@ from inft_tui.display.plain_text import to_ascii
 from inft_tui.keys import Keymap
 from inft_tui.pictures import picture_of
 from inft_tui.widgets.chart_grid import ChartGrid
+from inft_tui.widgets.picture_view import PictureView
 
 PATIENCE_S = 15.0
 LOOK_S = 0.01
@@ -110,8 +111,9 @@ def drawn(app: ConsoleApp, name: str) -> str:
 
 
 def _is_drawing(app: ConsoleApp) -> bool:
-    """Whether charts are yet to be drawn, which happens in pieces."""
-    return any(grid._is_at_work for grid in app.screen.query(ChartGrid))
+    """Whether charts are yet to be drawn, which happens in pieces, or photographs, which are decoded beside it."""
+    waits = any(view._is_waiting for view in app.screen.query(PictureView) if view.display)
+    return waits or any(grid._is_at_work for grid in app.screen.query(ChartGrid))
 
 
 async def resized(app: ConsoleApp, pilot: Pilot[None], size: tuple[int, int], *shows: str) -> None:

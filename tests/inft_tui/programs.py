@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import codecs
 import fcntl
+import io
 import os
 import pty
 import re
@@ -14,12 +16,18 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from inft.machine.processes import ProcessId, is_alive
 from inft.runs.directory import RunDirectory
 from inft.runs.status import Status, read_status
+from tests.training.nursery import Forked, Nursery
+
+COMMANDS = Nursery("commands")
+"""Where commands are forked that need not load the command line."""
+
+atexit.register(COMMANDS.close)
 
 COMMAND = (sys.executable, "-m", "inft_tui")
 
@@ -57,25 +65,17 @@ SAVING = "tests.inft_tui.saving"
 
 def inft_tui(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """The command, over pipes."""
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        env={**os.environ, **(env or {})},
-        timeout=60,
-        check=False,
-    )
+    return over_pipes([*COMMAND, *arguments], env)
 
 
 def headless(*options: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """A headless run of the stand-in, over pipes."""
-    return _over_pipes(HEADLESS, options, env)
+    return over_pipes([sys.executable, "-c", HEADLESS, *options], env)
 
 
 def resume(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """A resumed run of the stand-in, over pipes."""
-    return _over_pipes(RESUME, arguments, env)
+    return over_pipes([sys.executable, "-c", RESUME, *arguments], env)
 
 
 def started(behaviour: str = "slow", **env: str) -> RunDirectory:
@@ -112,15 +112,66 @@ def kill(run: RunDirectory, *victims: str) -> None:
             time.sleep(0.01)
 
 
-def _over_pipes(program: str, arguments: Sequence[str], env: dict[str, str] | None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        env={**os.environ, **(env or {})},
-        timeout=60,
-        check=False,
+def over_pipes(
+    command: Sequence[str], env: Mapping[str, str] | None = None, timeout_s: float = 60.0
+) -> subprocess.CompletedProcess[str]:
+    """Python with arguments, its output caught; its stdin is empty."""
+    (output, out), (errors, err) = os.pipe(), os.pipe()
+    with open(os.devnull) as nothing:
+        process = begun(command, {**os.environ, **(env or {})}, nothing.fileno(), out, err)
+    os.close(out)
+    os.close(err)
+    end, said, left = time.monotonic() + timeout_s, {output: b"", errors: b""}, {output, errors}
+    while left:
+        ready = select.select([*left], [], [], max(0.0, end - time.monotonic()))[0]
+        if not ready:
+            process.kill()
+            raise subprocess.TimeoutExpired([*command], timeout_s, said[output], said[errors])
+        for descriptor in ready:
+            data = os.read(descriptor, 65536)
+            said[descriptor] += data
+            if not data:
+                os.close(descriptor)
+                left.remove(descriptor)
+    code = process.wait(max(0.0, end - time.monotonic()))
+    newlines = io.IncrementalNewlineDecoder(None, translate=True)
+    output_text, errors_text = (newlines.decode(text.decode("utf-8"), final=True) for text in said.values())
+    return subprocess.CompletedProcess([*command], code, output_text, errors_text)
+
+
+def begun(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    stdin: int,
+    stdout: int,
+    stderr: int,
+    *,
+    on_terminal: bool = False,
+) -> subprocess.Popen[bytes] | Forked:
+    """A process of a session of its own: `python -m` and `python -c` are forked where nobody can tell the difference.
+
+    Args:
+        command: the program and its arguments.
+        environment: all of it.
+        stdin, stdout, stderr: descriptors.
+        on_terminal: stdin becomes its controlling terminal.
+    """
+    if command[0] == sys.executable and command[1] in ("-m", "-c") and COMMANDS.fits(environment):
+        program = "import fcntl, termios\nfcntl.ioctl(0, termios.TIOCSCTTY, 0)\n" if on_terminal else ""
+        if command[1] == "-m":
+            program += f"import runpy, sys\nsys.argv[1:] = {[*command[3:]]!r}\n"
+            program += f"runpy.run_module({command[2]!r}, run_name='__main__', alter_sys=True)\n"
+        else:
+            program += f"import sys\nsys.argv[1:] = {[*command[3:]]!r}\n{command[2]}"
+        return COMMANDS.start(program, environment, Path.cwd(), stdout, errors=stderr, stdin=stdin)
+    return subprocess.Popen(
+        command,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=True,
+        preexec_fn=(lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) if on_terminal else None,
+        env=environment,
     )
 
 
@@ -131,15 +182,8 @@ class Terminal:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         plain = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")}
-        self.process = subprocess.Popen(
-            command,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-            env={**plain, "TERM": "xterm-256color", **(env or {})},
-        )
+        environment = {**plain, "TERM": "xterm-256color", **(env or {})}
+        self.process = begun(command, environment, slave, slave, slave, on_terminal=True)
         os.close(slave)
         self.output = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a read can end within a character

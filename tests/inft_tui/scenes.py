@@ -69,6 +69,7 @@ SCENES = (
     Scene("compare", ("space", "space", "4"), "sft.lr"),
     Scene("logs", ("j", "j", "5", "N"), "OutOfMemoryError"),
     Scene("system", ("6",), "NVIDIA", on_a_machine),
+    Scene("captions", ("7",), "+42.3"),
     Scene("alerts", ("exclamation_mark",), "Look at its cooling", something_happened),
 )
 """One for every screen: the README's pictures."""

@@ -260,7 +260,7 @@ sys.exit(exit_code_of(lambda: require_training_libraries() or 0))
         assert done.returncode == 3
         assert "pip install 'inft-tui[train]'" in done.stderr
 
-    @pytest.mark.parametrize("command", ["preview", "modules"])
+    @pytest.mark.parametrize("command", ["preview", "modules", "merge"])
     def test_the_command_hands_everything_on(self, project: Path, command: str, tmp_path: Path) -> None:
         package = tmp_path / "elsewhere" / "inft"
         package.mkdir(parents=True)

@@ -9,9 +9,10 @@ import unicodedata
 _SEQUENCE = re.compile(
     r"\x1b\[(?P<private>[<>?=]?)(?P<numbers>[\d;:]*)(?P<between>[ -/]*)(?P<final>[@-~])"
     r"|\x1b\](?P<osc>[^\x07\x1b]*)(?:\x07|\x1b\\)"
+    r"|\x1b_[^\x1b]*\x1b\\"  # a picture
     r"|\x1b(?P<short>[()][0-9A-B]|[=>78cDEHMNOZ])"
 )
-_HALF = re.compile(r"\x1b(?:\[[<>?=]?[\d;:]*[ -/]*|\][^\x07\x1b]*\x1b?|[()])?$")
+_HALF = re.compile(r"\x1b(?:\[[<>?=]?[\d;:]*[ -/]*|\][^\x07\x1b]*\x1b?|_[^\x1b]*\x1b?|[()])?$")
 
 ALTERNATE_SCREEN = 1049
 MOUSE_MODES = frozenset({9, 1000, 1001, 1002, 1003, 1005, 1006, 1015, 1016})

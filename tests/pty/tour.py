@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from inft.runs.directory import RunDirectory
+from inft.runs.jsonl import JsonlLogger
 from tests.pty.terminal import Terminal
 from tests.runs.pretend import write_events
 
@@ -40,6 +41,7 @@ TOUR = (
     Stop("chart", "\r", ("Chart", "1 of 1", "loss  2", "100")),
     Stop("compare", "4", ("Compare", "small-20250301-120000", "small-20250302-120000", "All parameters are the same.")),
     Stop("logs", "5", ("Logs", "step 40, loss 2")),
+    Stop("captions", "7", ("Captions", "A street in London", "A road")),
     Stop("system", "6", ("System", "memory", "cores", "Ready to train?")),
     Stop("alerts", "!", ("What happened",)),
     Stop("keys", "\x1b?", ("Keys", "Everywhere")),
@@ -50,7 +52,10 @@ _BEFORE = {"editor": ("launch",), "chart": ("monitor",)}
 
 
 def something_to_see(run: RunDirectory) -> None:
-    """Forty steps."""
+    """Forty steps, and a caption."""
+    caption = {"event": "sample", "language": "en", "row": 3, "global_step": 40}
+    with JsonlLogger(run.samples) as log:
+        log.write({**caption, "reference_caption": "A street in London", "generated_caption": "A road"})
     write_events(run, *({"event": "log", "global_step": step, "loss": 4 - step / 20} for step in range(1, 41)))
 
 

@@ -36,6 +36,25 @@ def test_colours(environment: dict[str, str], terminfo: int | None, colours: str
 
 
 @pytest.mark.parametrize(
+    ("environment", "pictures"),
+    [
+        (UTF8, "cells"),
+        ({**UTF8, "TERM": "xterm-kitty"}, "kitty"),
+        ({**UTF8, "TERM": "xterm-ghostty"}, "kitty"),
+        ({**UTF8, "TERM": "xterm-kitty", "TMUX": "/tmp/tmux-0/default,1,0"}, "cells"),
+        ({**UTF8, "TERM": "tmux-256color", "KITTY_WINDOW_ID": "1"}, "cells"),
+        ({**UTF8, "TERM": "xterm-kitty", "NO_COLOR": "1"}, "cells"),
+        ({**UTF8, "TERM": "xterm-kitty", "INFT_COLORS": "256"}, "cells"),
+        ({"TERM": "xterm-kitty", "LANG": "C"}, "cells"),
+        ({**UTF8, "TERM": "xterm-kitty", "INFT_PICTURES": "none"}, "none"),
+        ({**UTF8, "TERM": "wezterm", "INFT_PICTURES": "kitty"}, "kitty"),
+    ],
+)
+def test_pictures(environment: dict[str, str], pictures: str) -> None:
+    assert detect(environment).pictures == pictures
+
+
+@pytest.mark.parametrize(
     ("environment", "unicode", "glyphs"),
     [
         (UTF8, True, "braille"),
