@@ -76,7 +76,7 @@ def our_trainer(
             args=arguments,
             lengths=lengths,
             cost=cost_by_size,
-            evaluation=None,
+            held_out=None,
             meter=meter,
             plan=CheckpointPlan(Path(folder), ("benchmark",), 1, {}),
             report=report,

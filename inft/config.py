@@ -85,6 +85,11 @@ class Config:
         return self.data.batch_size * self.sft.gradient_accumulation_steps
 
     @property
+    def evaluates(self) -> bool:
+        """Whether there are rows that are not trained on, to evaluate on."""
+        return self.data.evaluation_split is not None
+
+    @property
     def compute_dtype(self) -> DtypeName:
         """Dtype of the whole run: the 4-bit layers' where there are any."""
         return self.qlora.bnb_4bit_compute_dtype if self.qlora.load_in_4bit else self.basic.dtype

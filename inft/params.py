@@ -162,6 +162,15 @@ class BasicParams:
             extra={"unit": "rows", "curve": False},
         ),
     ] = 0
+    eval_captions: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10000,
+            description="Rows per language captioned and scored at every evaluation, always the same; 0 = none.",
+            extra={"unit": "rows", "curve": False},
+        ),
+    ] = 4
     gen_do_sample: Annotated[
         bool, Meta(description="Sample those captions; off = greedy or beam search.", extra={"curve": False})
     ] = True
@@ -266,7 +275,23 @@ class MUNIChusLoadConfig:
     ] = field(default_factory=_language_names)
     split: Annotated[Text, Meta(description="Split trained on.")] = "train"
     eval_split: Annotated[
-        Text | None, Meta(description="Split evaluated on every sft.eval_steps; none = no evaluation.")
+        Text | None,
+        Meta(description="Split evaluated on every sft.eval_steps; none = no evaluation, or data.eval_fraction's."),
+    ] = None
+    eval_fraction: Annotated[
+        Annotated[float, Meta(gt=0, lt=1)] | None,
+        Meta(
+            description="Share of each language's articles that is kept out of data.split to evaluate on, all "
+            "photographs of an article together; none = all are trained on.",
+            extra={"unit": "share"},
+        ),
+    ] = None
+    eval_rows_per_lang: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(
+            description="Rows drawn per language to evaluate on; none = all, or data.max_rows_per_lang.",
+            extra={"unit": "rows"},
+        ),
     ] = None
     batch_size: Annotated[int, Meta(ge=1, le=4096, description="Micro-batch.", extra={"unit": "rows"})] = 1
     num_workers: Annotated[
@@ -283,7 +308,7 @@ class MUNIChusLoadConfig:
         Annotated[int, Meta(ge=1)] | None,
         Meta(description="Rows drawn per language, for smoke tests; none = all.", extra={"unit": "rows"}),
     ] = None
-    seed: Annotated[Seed, Meta(description="Seeds that draw.")] = 42
+    seed: Annotated[Seed, Meta(description="Seeds these draws, and which articles are held out.")] = 42
     article_chars: Annotated[
         Annotated[int, Meta(ge=0)] | None,
         Meta(description="Longest article before tokenising; none = all of it.", extra={"unit": "characters"}),
@@ -296,3 +321,8 @@ class MUNIChusLoadConfig:
         ),
     ] = None
     include_title: Annotated[bool, Meta(description="Put the headline before the article in the prompt.")] = False
+
+    @property
+    def evaluation_split(self) -> str | None:
+        """The split that the rows evaluated on are taken from; None = a run does not evaluate."""
+        return self.split if self.eval_fraction is not None else self.eval_split

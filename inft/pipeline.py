@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,12 +10,15 @@ import torch
 from peft import PeftModel
 from transformers import TrainerCallback, set_seed
 
+from inft.captioning.captioner import caption_rows
+from inft.captioning.settings import GenerationSettings
+from inft.captioning.spread import evenly_spread
 from inft.config import Config
 from inft.data.cached_lengths import Lengths, find_lengths
 from inft.data.collators import CaptionCollator
 from inft.data.encoding import IGNORE_INDEX, EncodingLimits, RowTooLong
 from inft.data.images import open_image
-from inft.data.munichus import Selection, load_rows
+from inft.data.munichus import Selection
 from inft.data.rows import UnusableRow
 from inft.data.skips import SkipLedger
 from inft.errors import ConfigError, DiskError, ExitCode, InftError
@@ -35,6 +38,7 @@ from inft.models.quantization import DTYPES, load_base
 from inft.models.registry import FAMILIES
 from inft.project import cache_dir, inside
 from inft.runs import events
+from inft.runs.bases import identify
 from inft.runs.checkpoints import newest, sweep
 from inft.runs.clock import utc_now
 from inft.runs.directory import RunDirectory
@@ -42,12 +46,16 @@ from inft.runs.find import reference
 from inft.runs.lineage import ancestors
 from inft.runs.plans import write_plan
 from inft.runs.results import Result
+from inft.scoring.modes import require_segmenters
 from inft.training.announcements import announce, tell_aside, tell_leftovers, tell_skips, tell_unusable
 from inft.training.arguments import check_tracker, training_arguments
-from inft.training.callbacks import GradientGuard, Requests, ResumableEarlyStopping, TrainerLoggingCallback
+from inft.training.callbacks import GradientGuard, Requests, TrainerLoggingCallback, early_stopping
+from inft.training.caption_scores import CaptionScores, drawn_rows
 from inft.training.checkpointing import CheckpointPlan
+from inft.training.choice_of_rows import rows_to_evaluate_on, rows_to_train_on, tell_shared_articles
 from inft.training.control import RunControl
 from inft.training.earlier import set_checkpoints_aside
+from inft.training.evaluation import HeldOut
 from inft.training.first_step import FirstStep
 from inft.training.fit import Fit, as_given, enforce_limit, fit, notices, this_card
 from inft.training.matrix_rate import matrix_rate
@@ -59,7 +67,7 @@ from inft.training.precision import Machine, check_fast_path, check_precision, t
 from inft.training.report import RunReport
 from inft.training.results import put_result, sweep_results
 from inft.training.resume_state import fingerprint
-from inft.training.samples import evenly_spread, sample_captions
+from inft.training.samples import Samples
 from inft.training.stopwatch import stopwatch_of
 from inft.training.trace import step_trace
 
@@ -99,6 +107,8 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
         recompute=config.sft.gradient_checkpointing and config.sft.fit == "manual",
     )
     check_tracker(config.sft.report_to)
+    if config.evaluates and config.basic.eval_captions:
+        require_segmenters(config.data.languages, "standard")
     output_dir = inside(root, config.output_dir, config.output_dir_key)
     best_model_dir = inside(root, config.best_model_dir, config.best_model_dir_key)
     start = starting_point(run)
@@ -106,14 +116,18 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
     report.state("loading")
 
     key_before = lengths_key(config, root, config.data.split)
-    rows = select(config, report, root, config.data.split)
-    held_out = select(config, report, root, config.data.eval_split) if config.data.eval_split else None
-    fingerprints = {use: fingerprint(chosen) for use, chosen in (("train", rows), ("evaluation", held_out)) if chosen}
+    rows = rows_to_train_on(config, report, root)
+    unseen = rows_to_evaluate_on(config, report, root)
+    if unseen is not None:
+        tell_shared_articles(rows, unseen, report)
+    fingerprints = {use: fingerprint(chosen) for use, chosen in (("train", rows), ("evaluation", unseen)) if chosen}
     if start is not None:
         start.check_rows(fingerprints, report)
     checkpoint = fetch(config, family, report, root)
     collator = build_collator(config, family, checkpoint, rows)
-    evaluation = build_collator(config, family, checkpoint, held_out) if held_out is not None else None
+    captioned = collator if unseen is None else build_collator(config, family, checkpoint, unseen)
+    samples = Samples(captioned.corpus, run.path, report)
+    held_out = None if unseen is None else hold_out(config, unseen, captioned, samples)
     check_supervision(collator)
     lengths = measure(config, rows, collator, report, root, key_before=key_before)
     tell_unusable(lengths.statistics, report)
@@ -140,7 +154,7 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
         # Without a GPU's memory to fill, rows come in the same order with and without padding.
         cost=partial(heaviness, config, architecture) if machine.on_gpu else cost_by_size,
         rehearses=start is not None and machine.on_gpu,
-        evaluation=evaluation,
+        held_out=held_out,
         meter=meter,
         plan=CheckpointPlan(output_dir, lineage, config.sft.save_total_limit, fingerprints),
         report=report,
@@ -174,7 +188,12 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
     cut_short = requests.cut_short or trainer.evaluation_due
     last = trainer.state.global_step
     best = trainer.loaded_best
-    result = Result(run.run_id, last if best is None else best, is_best=best is not None)
+    result = Result(
+        run.run_id,
+        last if best is None else best,
+        is_best=best is not None,
+        base=identify(checkpoint.name, checkpoint.model),
+    )
     with report.saving():
         aside = put_result(
             best_model_dir,
@@ -191,10 +210,7 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
     ledger.check(final=True)
     tell_skips(ledger, report)
     if not cut_short:
-        for record in captions(config, model, evaluation or collator, result.step):
-            if control.stop is not None:
-                break  # everything is saved; only captions to look at are missing
-            report.sample(record)
+        caption_some(config, model, captioned, samples, result.step, control)
     control.say()
     end: events.EndState = "stopped" if cut_short else "finished"
     report.event(
@@ -225,17 +241,18 @@ def check_log(report: RunReport, output_dir: Path, lineage: Sequence[str]) -> No
     raise DiskError(problem.message, problem.fix + saved)
 
 
-def select(config: Config, report: RunReport, root: Path, split: str) -> Selection:
-    """The rows of a split that are used; what is left out is reported."""
-    rows = load_rows(
-        config.data,
-        root=root,
-        split=split,
-        on_open=lambda language, done, total: report.stage("dataset", done, total, "languages"),
-        on_scan=lambda done, total: report.stage("data", done, total, "rows"),
+def hold_out(config: Config, rows: Selection, collator: CaptionCollator, samples: Samples) -> HeldOut:
+    """What is evaluated on, and how."""
+    if not config.basic.eval_captions:
+        return HeldOut(collator, rows.languages)
+    captions = CaptionScores(
+        collator,
+        drawn_rows(rows.languages, config.basic.eval_captions, config.data.seed),
+        GenerationSettings.greedy(config.basic),
+        batch_size=config.sft.inference_batch_size,
+        write=samples.write,
     )
-    announce(report, "rows", f"Split {split}: {rows.report.text()}", "warning" if rows.report.total_skipped else "info")
-    return rows
+    return HeldOut(collator, rows.languages, captions)
 
 
 def fetch(config: Config, family: Family, report: RunReport, root: Path) -> Checkpoint:
@@ -360,23 +377,19 @@ def check_supervision(collator: CaptionCollator) -> None:
         raise InftError("No token of the first batch is supervised.", "Please report this: it is a defect.")
 
 
-def early_stopping(config: Config) -> list[TrainerCallback]:
-    """The callback that ends a run which no longer improves, if there is an evaluation to tell by."""
-    sft = config.sft
-    if config.data.eval_split is None or not sft.load_best_model_at_end or sft.early_stopping_patience == 0:
-        return []
-    return [ResumableEarlyStopping(sft.early_stopping_patience, sft.early_stopping_threshold)]
-
-
 def save(model: PeftModel, collator: CaptionCollator, folder: Path) -> None:
     """Adapters and processor go into `folder`."""
     model.save_pretrained(folder, safe_serialization=True)
     collator.encoder.processor.save_pretrained(folder)
 
 
-def captions(config: Config, model: PeftModel, collator: CaptionCollator, step: int) -> Iterable[dict[str, object]]:
-    """Sample captions of the trained model, `basic.sample_rows` of them."""
-    rows = evenly_spread(config.basic.sample_rows, len(collator.corpus)) if config.basic.sample_rows else []
-    return sample_captions(
-        model, collator, rows, basic=config.basic, batch_size=config.sft.inference_batch_size, step=step
-    )
+def caption_some(
+    config: Config, model: PeftModel, collator: CaptionCollator, samples: Samples, step: int, control: RunControl
+) -> None:
+    """Captions `basic.sample_rows` rows by the trained model, until somebody wants the run to end."""
+    rows = evenly_spread(config.basic.sample_rows, len(collator.corpus))
+    settings = GenerationSettings.configured(config.basic, config.basic.seed)
+    for captions in caption_rows(model, collator, rows, settings, batch_size=config.sft.inference_batch_size):
+        if control.stop is not None:
+            return  # everything is saved; only captions to look at are missing
+        samples.write(captions, step)

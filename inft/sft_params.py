@@ -114,19 +114,25 @@ class SFTParams:
         int,
         Meta(
             ge=1,
-            description="Optimiser steps between evaluations, when data.eval_split is set.",
+            description="Optimiser steps between evaluations, when there are rows to evaluate on (data.eval_fraction, "
+            "data.eval_split).",
             extra={"unit": "steps", "curve": False},
         ),
     ] = 500
     load_best_model_at_end: Annotated[
         bool,
         Meta(
-            description="End with the checkpoint that evaluated best; without data.eval_split the last one is kept.",
+            description="End with the checkpoint that evaluated best; without an evaluation the last one is kept.",
             extra={"curve": False},
         ),
     ] = True
     metric_for_best_model: Annotated[
-        Text, Meta(description="The evaluation's figure that decides what is best.", extra={"curve": False})
+        Text,
+        Meta(
+            description="The evaluation's figure that decides what is best: eval_loss, eval_loss_en, eval_cider, "
+            "eval_chrf_zh, ...",
+            extra={"curve": False},
+        ),
     ] = "eval_loss"
     greater_is_better: Annotated[
         bool, Meta(description="Whether more of that figure is better.", extra={"curve": False})

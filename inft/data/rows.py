@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +77,7 @@ class RowFacts(NamedTuple):
         language: None when the row names none.
         problem: why the row cannot be read; empty when it can.
         picture: the file that its picture is to be in, whether or not it is there; empty when there is no such file.
+        article: `article_key` of its article; 0 when that is empty, or nobody asked.
     """
 
     language: str | None
@@ -84,6 +86,7 @@ class RowFacts(NamedTuple):
     has_image: bool
     problem: str = ""
     picture: str = ""
+    article: int = 0
 
 
 class Corpus(Protocol):
@@ -104,8 +107,12 @@ class Corpus(Protocol):
 class ScannableCorpus(Corpus, Protocol):
     """A corpus that rows can be chosen from."""
 
-    def scan(self) -> Iterator[RowFacts]:
-        """Facts about every row, in order, from the text columns and whatever tells that a picture is there."""
+    def scan(self, *, articles: bool = False) -> Iterator[RowFacts]:
+        """Facts about every row, in order, from the text columns and whatever tells that a picture is there.
+
+        Args:
+            articles: whether to say which rows have the same article.
+        """
         ...
 
     def place(self, index: int) -> str:
@@ -116,3 +123,16 @@ class ScannableCorpus(Corpus, Protocol):
 def has_text(value: str | None) -> bool:
     """Whether there is anything but white space."""
     return value is not None and not (value == "" or value.isspace())
+
+
+def article_key(text: str | None) -> int:
+    """A number from 1 to 2^64 - 1 for each article, in practice its own; 0 for none. White space around it is not seen.
+
+    >>> article_key("An article. "), article_key(" ")
+    (17919151946673165551, 0)
+    """
+    stripped = (text or "").strip()
+    if not stripped:
+        return 0
+    digest = hashlib.blake2b(stripped.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") or 1

@@ -62,6 +62,8 @@ def lengths_key(config: Config, root: Path, split: str) -> str | None:
         "rows": (data.remove_empty, data.max_rows_per_lang, data.seed),
         "limits": (config.basic.max_length, data.article_chars, data.article_tokens, data.include_title),
     }
+    if data.eval_fraction is not None and split == data.split:
+        facts["held out"] = data.eval_fraction
     text = json.dumps(facts, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 

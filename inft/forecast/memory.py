@@ -137,7 +137,7 @@ def _of_shape(
 
 def _evaluation(config: Config, architecture: Architecture, shape: BatchShape) -> dict[str, list[Part]]:
     """Passes without a backward one, `sft.inference_batch_size` rows at a time as heavy as the training's heaviest."""
-    if config.data.eval_split is None and not config.basic.sample_rows:
+    if not config.evaluates and not config.basic.sample_rows:
         return {}
     rows = config.sft.inference_batch_size
     each = BatchShape.of_equal_rows(

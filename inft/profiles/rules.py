@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from inft.config import Config
 from inft.errors import ConfigError
 from inft.params import LANGUAGE_NAMES, PADDING_FREE_ATTENTION, MUNIChusLoadConfig
+from inft.profiles.evaluation_rules import Where, check_evaluation
 from inft.profiles.knobs import close, describe_fields
 from inft.profiles.problems import Problem
 from inft.project import inside
 from inft.wording import did_you_mean, shown
-
-Where = Callable[[str], str]
-"""Says where a dotted key got its value: "profiles/x.toml line 12"."""
 
 COLUMN_ROLES = tuple(MUNIChusLoadConfig().columns)
 SOURCES_WITH_A_PATH = ("saved", "parquet", "jsonl")
@@ -33,7 +31,7 @@ def check_rules(config: Config, where: Where, root: Path) -> Iterator[Problem]:
     yield from _fast_path(config, where)
     yield from _languages(config, where)
     yield from _columns(config, where)
-    yield from _evaluation(config, where)
+    yield from check_evaluation(config, where)
     yield from _paths(config, where, root)
 
 
@@ -194,20 +192,6 @@ def _columns(config: Config, where: Where) -> Iterator[Problem]:
                 or "Our column name stands on the left, the corpus's on the right.",
                 (key,),
             )
-
-
-def _evaluation(config: Config, where: Where) -> Iterator[Problem]:
-    sft = config.sft
-    keys = ("sft.save_steps", "sft.eval_steps", "sft.load_best_model_at_end", "data.eval_split")
-    chooses_best = config.data.eval_split is not None and sft.load_best_model_at_end
-    if chooses_best and sft.save_steps % sft.eval_steps:
-        # The Trainer refuses this too, but only after the model was loaded.
-        yield Problem(
-            f"sft.save_steps = {sft.save_steps} in {where(keys[0])} must be a multiple of sft.eval_steps = "
-            f"{sft.eval_steps} in {where(keys[1])}, so that every checkpoint has an evaluation to be chosen by.",
-            "Change one of them, or state sft.load_best_model_at_end = false.",
-            keys,
-        )
 
 
 def _paths(config: Config, where: Where, root: Path) -> Iterator[Problem]:

@@ -148,7 +148,16 @@ def eval(
     at: datetime | None = None,
     **extra: object,
 ) -> Record:
-    """One evaluation of `data.eval_split`, after `global_step` optimiser steps."""
+    """One evaluation after `global_step` optimiser steps.
+
+    Args:
+        global_step: optimiser steps done.
+        eval_loss: mean loss per supervised token of all rows evaluated on, in nats.
+        epoch: passes over the rows done, with a fraction.
+        elapsed_sec: seconds since training began.
+        at: the moment; None = now.
+        extra: the other figures, their names beginning with `eval_`: `eval_loss_si`, `eval_cider`, `eval_cider_si`.
+    """
     return _event(
         "eval",
         at,
@@ -169,6 +178,10 @@ def sample(
     generated_caption: str,
     image: str | None = None,
     global_step: int | None = None,
+    row: int | None = None,
+    place: str | None = None,
+    picture: str | None = None,
+    failure: str | None = None,
     at: datetime | None = None,
     **extra: object,
 ) -> Record:
@@ -177,11 +190,15 @@ def sample(
     Args:
         language: code of the subset, for instance si.
         reference_caption: the corpus's caption.
-        generated_caption: the model's.
+        generated_caption: the model's; empty where there is none.
         image: where the picture lies, if it is a file.
         global_step: optimiser steps done; None = before any.
+        row: its number among the rows evaluated on, or among those trained on in a run that does not evaluate.
+        place: where the row stands in the corpus.
+        picture: a small copy of the picture, relative to the run's directory; None = there is none.
+        failure: why there is no caption; None = there is one.
         at: the moment; None = now.
-        extra: further keys, for instance the row.
+        extra: further keys.
     """
     return _event(
         "sample",
@@ -192,6 +209,10 @@ def sample(
             "reference_caption": reference_caption,
             "generated_caption": generated_caption,
             "image": image,
+            "row": row,
+            "place": place,
+            "picture": picture,
+            "failure": failure,
         },
         extra,
     )

@@ -20,7 +20,7 @@ def training_arguments(config: Config, output_dir: Path, *, on_gpu: bool) -> SFT
         on_gpu: whether the model is on a GPU.
     """
     sft, data = config.sft, config.data
-    evaluates = data.eval_split is not None
+    evaluates = config.evaluates
     by_transformers = sft.gradient_checkpointing and not sft.padding_free  # see `inft.models.recompute`
     return SFTConfig(
         output_dir=str(output_dir),

@@ -16,6 +16,7 @@ from transformers import (
     TrainingArguments,
 )
 
+from inft.config import Config
 from inft.errors import InftError
 from inft.models.adapters import TrainableTable
 from inft.models.family import Family
@@ -120,7 +121,6 @@ class TrainerLoggingCallback(TrainerCallback):
     ) -> None:
         """An evaluation is done."""
         figures: dict[str, Any] = dict(metrics or {})
-        self._meter.pause(figures.get("eval_runtime", 0.0))
         self._report.event(
             events.eval(
                 global_step=state.global_step,
@@ -233,3 +233,11 @@ class ResumableEarlyStopping(EarlyStoppingCallback):
         stored = states.setdefault(name, self.state())
         self.early_stopping_patience_counter = stored["attributes"]["early_stopping_patience_counter"]
         control.should_training_stop |= self.early_stopping_patience_counter >= self.early_stopping_patience
+
+
+def early_stopping(config: Config) -> list[TrainerCallback]:
+    """The callback that ends a run which no longer improves, if there is an evaluation to tell by."""
+    sft = config.sft
+    if not config.evaluates or not sft.load_best_model_at_end or sft.early_stopping_patience == 0:
+        return []
+    return [ResumableEarlyStopping(sft.early_stopping_patience, sft.early_stopping_threshold)]

@@ -157,6 +157,15 @@ class CheckpointingTrainer(Trainer):
         self._report.beat()
         return result
 
+    def between_batches(self) -> None:
+        """Work of an evaluation that is no prediction step goes on.
+
+        Raises:
+            EvaluationCut: the run is to end.
+        """
+        self._unless_ending()
+        self._report.beat()
+
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """One evaluation.
 

@@ -10,7 +10,6 @@ from copy import deepcopy
 from functools import partial
 from typing import Any
 
-import datasets
 import torch
 from peft import PeftModel
 from transformers import TrainerCallback
@@ -26,13 +25,14 @@ from inft.forecast.row_lengths import RowLengths
 from inft.models.adapters import set_adapter_dtype
 from inft.runs.events import alert
 from inft.training.checkpointing import CheckpointingTrainer, CheckpointPlan, EvaluationCut
+from inft.training.evaluation import EvaluatingTrainer, HeldOut, row_numbers
 from inft.training.meter import StepMeter
 from inft.training.order import Cost, HeaviestFirst
 from inft.training.randomness import own_randomness
 from inft.training.report import RunReport
 
 
-class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
+class CaptionTrainer(CheckpointingTrainer, EvaluatingTrainer):
     """Trains the adapters of a model on the rows of a collator's corpus.
 
     Args:
@@ -40,7 +40,7 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
         args: see `inft.training.arguments`.
         collator: turns row numbers into batches.
         lengths: of the rows so numbered; the heaviest are trained on first.
-        evaluation: the same for the rows evaluated on, if any.
+        held_out: what is evaluated on, if anything.
         meter: is told what every step consists of.
         plan: where checkpoints go and which of them stay.
         report: is told of what is under way.
@@ -62,7 +62,7 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
         args: SFTConfig,
         collator: CaptionCollator,
         lengths: RowLengths,
-        evaluation: CaptionCollator | None,
+        held_out: HeldOut | None,
         meter: StepMeter,
         plan: CheckpointPlan,
         report: RunReport,
@@ -80,13 +80,12 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
         self._cost = cost
         self._train_collator = collator
         self._batching = batching or collator
-        self._evaluation = evaluation
         self._meter = meter
         self._ledger = ledger
         self._skipped: dict[str, SkippedRow] = {}
         self._coming: deque[BatchContent] = deque()
         self._rows_seen = 0
-        self._rows_to_see = len(collator.corpus) + (0 if evaluation is None else len(evaluation.corpus))
+        self._rows_to_see = len(collator.corpus) + (0 if held_out is None else len(held_out.collator.corpus))
         super().__init__(
             plan=plan,
             report=report,
@@ -94,7 +93,7 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
             model=model,
             args=args,
             train_dataset=row_numbers(len(collator.corpus)),
-            eval_dataset=None if evaluation is None else row_numbers(len(evaluation.corpus)),
+            held_out=held_out,
             processing_class=collator.encoder.processor,
             data_collator=self._batching,
             callbacks=list(callbacks),
@@ -247,34 +246,23 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
     def get_train_dataloader(self) -> Any:
         """The batches to train on."""
         loader: Any = super().get_train_dataloader()
-        shield_workers(loader.base_dataloader)
-        return loader
-
-    def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
-        """The evaluation's batches, made by its own collator."""
-        assert self._evaluation is not None
-        self.data_collator = self._evaluation
-        try:
-            loader: Any = super().get_eval_dataloader(eval_dataset)
-        finally:
-            self.data_collator = self._batching
         shield_workers(loader.base_dataloader)  # accelerate only wraps the one that starts them
         return loader
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """One evaluation; of one that was broken off, nothing is left in later figures."""
+        """One evaluation, outside of all steps; of one that was broken off, nothing is left in later figures."""
         began = time.perf_counter()
         try:
             return super().evaluate(*args, **kwargs)
         except EvaluationCut:
-            self._meter.pause(time.perf_counter() - began)
             self._metrics["eval"].clear()
             raise
+        finally:
+            self._meter.pause(time.perf_counter() - began)
 
-    def prediction_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """One evaluation batch."""
-        self._account(inputs)
-        return super().prediction_step(model, inputs, *args, **kwargs)
+    def count_rows(self, rows: int, skipped: Sequence[SkippedRow]) -> None:
+        """Counts an evaluation batch's rows."""
+        self._count(rows, skipped)
 
     def _account(self, batch: dict[str, Any]) -> None:
         """Takes the skipped rows out of a batch and counts them."""
@@ -298,8 +286,3 @@ class CaptionTrainer(CheckpointingTrainer, SFTTrainer):
     def _skip(self, row: SkippedRow) -> None:
         self._skipped[row.place] = row
         self._ledger.record(row.cause, row.language, row.place)
-
-
-def row_numbers(count: int) -> datasets.Dataset:
-    """All that the trainer knows of the corpus: TRL wants a `Dataset`, and the collator wants a number."""
-    return datasets.Dataset.from_dict({"row": list(range(count))})

@@ -22,6 +22,7 @@ STEPS = 9
 PROFILE = "demo_aya"
 SETTINGS = (
     "basic.sample_rows=0",
+    "data.eval_split=none",
     "basic.hardware_interval_sec=1",
     "data.languages=en",
     "data.num_workers=0",

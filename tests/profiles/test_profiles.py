@@ -314,9 +314,16 @@ def random_config(rng: random.Random, base: Config) -> Config:
         basic=replace(config.basic, **basic),
         qlora=replace(config.qlora, load_in_4bit=True, bnb_4bit_compute_dtype="bfloat16", hold_dequantized=False),
         sft=replace(
-            config.sft, **sft, eval_steps=1, padding_free=True, torch_compile=True, gradient_checkpointing=False
+            config.sft,
+            **sft,
+            eval_steps=1,
+            metric_for_best_model="eval_loss",
+            greater_is_better=False,
+            padding_free=True,
+            torch_compile=True,
+            gradient_checkpointing=False,
         ),
-        data=replace(config.data, dataset_id="x", source="jsonl", path="/d/'"),
+        data=replace(config.data, dataset_id="x", source="jsonl", path="/d/'", eval_fraction=None),
     )
 
 
@@ -485,6 +492,32 @@ def test_everything_wrong_is_said_at_once(write: Callable[..., str]) -> None:
             "[data]\neval_split = 'test'\n[sft]\nsave_steps = 70\n",
             "sft.save_steps = 70 in profiles/mine.toml line 5 must be a multiple of sft.eval_steps = 500 in the def",
         ),
+        (
+            "[data]\neval_split = 'test'\neval_fraction = 0.1\n",
+            "data.eval_fraction = 0.1 in profiles/mine.toml line 4 holds rows out to evaluate on, and data.eval_split",
+        ),
+        ("[data]\neval_fraction = 1\n", "must be a number above 0 and below 1"),
+        (
+            "[data]\neval_fraction = 0.1\n[sft]\nmetric_for_best_model = 'eval_cidre'\n",
+            'in profiles/mine.toml line 5 is no figure of this run\'s evaluations. Did you mean "eval_cider"',
+        ),
+        (
+            "[data]\neval_fraction = 0.1\nlanguages = ['en']\n[sft]\nmetric_for_best_model = 'loss_fr'\n",
+            "line 6 is no figure of this run's evaluations. Did you mean \"eval_loss",
+        ),
+        (
+            "[basic]\neval_captions = 0\n[data]\neval_fraction = 0.1\n[sft]\nmetric_for_best_model = 'cider'\n",
+            "needs captions to score, and basic.eval_captions = 0 in profiles/mine.toml line 3 has none made.",
+        ),
+        (
+            "[data]\neval_fraction = 0.1\n[sft]\nmetric_for_best_model = 'eval_chrf_zh'\n",
+            "would keep the worst checkpoint: of eval_chrf_zh, which sft.metric_for_best_model in profiles/mine.toml "
+            "line 5 names, more is better. Set sft.greater_is_better = true.",
+        ),
+        (
+            "[data]\neval_split = 'test'\n[sft]\ngreater_is_better = true\n",
+            "of eval_loss, which sft.metric_for_best_model in the defaults names, less is better.",
+        ),
     ],
 )
 def test_a_mistake_is_one_sentence_with_its_place_and_a_fix(write: Callable[..., str], text: str, says: str) -> None:
@@ -523,6 +556,26 @@ def test_an_evaluation_schedule_that_fits_is_accepted(write: Callable[..., str])
     assert resolve("mine").config.sft.eval_steps == 50
     write("[data]\neval_split = 'test'\n[sft]\nsave_steps = 70\nload_best_model_at_end = false\n")
     assert resolve("mine").config.sft.save_steps == 70
+
+
+@pytest.mark.parametrize(
+    ("metric", "greater"),
+    [
+        ("cider", True),
+        ("eval_bleu4_yue", True),
+        ("eval_loss_si", False),
+        ("eval_mean_token_accuracy", True),
+        ("eval_caption_failures", False),
+        ("eval_entropy", False),
+        ("eval_entropy", True),
+    ],
+)
+def test_any_figure_of_the_evaluation_decides(write: Callable[..., str], metric: str, greater: bool) -> None:
+    write(
+        f"[data]\neval_fraction = 0.1\n[sft]\nmetric_for_best_model = '{metric}'\n"
+        f"greater_is_better = {str(greater).lower()}\n"
+    )
+    assert resolve("mine").config.sft.metric_for_best_model == metric
 
 
 def test_a_rule_is_silent_about_a_value_that_was_refused(write: Callable[..., str]) -> None:

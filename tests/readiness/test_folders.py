@@ -13,7 +13,8 @@ from inft.runs.locks import OutputLocks
 
 
 def folders(tmp_path: Path, *overrides: str) -> dict[str, Check]:
-    return {check.name: check for check in local_folders(resolve("demo_aya", overrides).config, tmp_path)}
+    config = resolve("demo_aya", ["data.eval_split=none", *overrides]).config
+    return {check.name: check for check in local_folders(config, tmp_path)}
 
 
 def test_a_demo_reads_none(tmp_path: Path) -> None:

@@ -12,10 +12,12 @@ from inft import pipeline
 from inft.config import Config
 from inft.data.collators import CaptionCollator
 from inft.data.skips import SkipLedger
+from inft.forecast.row_lengths import RowLengths
 from inft.models.registry import FAMILIES
 from inft.profiles import resolve
 from inft.training.arguments import training_arguments
 from inft.training.checkpointing import CheckpointPlan
+from inft.training.choice_of_rows import rows_to_train_on
 from inft.training.meter import StepMeter
 from inft.training.order import cost_by_size
 from inft.training.padding_free import trainer_for
@@ -33,7 +35,7 @@ class Built:
         self.config: Config = resolve(profile, [*SHORT, *settings]).config
         self.family = FAMILIES[self.config.family]
         self.report = RunReport(home.create(profile, *settings))
-        rows = pipeline.select(self.config, self.report, home.root, "train")
+        self.rows = rows = rows_to_train_on(self.config, self.report, home.root)
         checkpoint = pipeline.fetch(self.config, self.family, self.report, home.root)
         self.collator: CaptionCollator = pipeline.build_collator(self.config, self.family, checkpoint, rows)
         torch.manual_seed(7)
@@ -44,6 +46,12 @@ class Built:
             for name, parameter in self.model.named_parameters():
                 if "lora_B" in name:
                     parameter.normal_(std=0.02)
+        self._root = home.root
+
+    @property
+    def lengths(self) -> RowLengths:
+        """Of the rows, measured or remembered."""
+        return pipeline.measure(self.config, self.rows, self.collator, self.report, self._root, key_before=None).rows
 
 
 @dataclass
@@ -98,11 +106,9 @@ def one_step(
         built.collator,
         model=built.model,
         args=training_arguments(built.config, home.root / "out", on_gpu=False),
-        lengths=pipeline.measure(
-            built.config, built.collator.corpus, built.collator, built.report, home.root, key_before=None
-        ).rows,
+        lengths=built.lengths,
         cost=cost_by_size,
-        evaluation=None,
+        held_out=None,
         meter=StepMeter(),
         plan=CheckpointPlan(home.root / "out", ("test",), keep=1),
         report=built.report,

@@ -77,13 +77,18 @@ def test_an_evaluation_split_brings_its_settings() -> None:
     given = training_arguments(
         resolve(
             "aya_basic",
-            ["data.eval_split=test", "sft.eval_steps=50", "sft.metric_for_best_model=x", "sft.greater_is_better=true"],
+            [
+                "data.eval_split=test",
+                "sft.eval_steps=50",
+                "sft.metric_for_best_model=eval_cider",
+                "sft.greater_is_better=true",
+            ],
         ).config,
         Path("out"),
         on_gpu=False,
     )
     assert (given.eval_strategy, given.eval_steps, given.load_best_model_at_end) == ("steps", 50, True)
-    assert (given.metric_for_best_model, given.greater_is_better) == ("x", True)
+    assert (given.metric_for_best_model, given.greater_is_better) == ("eval_cider", True)
 
 
 def machine(*, gpu: str | None, bf16: bool) -> Machine:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from peft import PeftModel
+from PIL import Image
 
 from inft import pipeline
 from inft.data.demo import __file__ as demo_module
@@ -20,6 +21,7 @@ from inft.models.quantization import load_base
 from inft.models.registry import FAMILIES
 from inft.profiles import load_config
 from inft.runs.directory import RunDirectory
+from inft.runs.results import read_result
 from inft.trainer import run_to_end
 from inft.training.order import first_step
 from tests.training.runs import Home, events_of, status_of, wait_for
@@ -99,10 +101,16 @@ def test_a_run_leaves_what_the_design_promises(
     assert len(samples) == 3
     assert {sample["language"] for sample in samples} == {"en", "si"}
     assert all(sample["reference_caption"] and Path(sample["image"]).is_file() for sample in samples)
+    assert [sample["row"] for sample in samples] == [0, 12, 24], "spread over the rows trained on"
+    for sample in samples:
+        with Image.open(run.path / sample["picture"]) as copy:
+            assert (copy.format, max(copy.size) <= 480) == ("JPEG", True)
     (end,) = events_of(run, "train_end")
     saved = home.root / load_config(run.config_toml).best_model_dir
     assert (end["state"], end["best_model_dir"]) == ("finished", str(saved))
-    assert json.loads((saved / "inft-run.json").read_text()) == {"run_id": run.run_id, "step": 3, "is_best": False}
+    result = read_result(saved)
+    assert result is not None
+    assert (result.run_id, result.step, result.is_best) == (run.run_id, 3, False)
     assert [json.dumps(event) for event in told] == [json.dumps(event) for event in events_of(run)]
 
     # The folder is enough to go on from: the processor as it was, and adapters that give the trained model's logits.
@@ -177,11 +185,9 @@ def test_an_evaluation_split_is_evaluated_and_the_best_checkpoint_wins(home: Hom
     best = safetensors.torch.load_file(adapters / "best/adapter_model.safetensors")
     first = safetensors.torch.load_file(adapters / "checkpoints/checkpoint-1/adapter_model.safetensors")
     assert all(torch.equal(best[name], first[name]) for name in best)
-    assert json.loads((adapters / "best/inft-run.json").read_text()) == {
-        "run_id": run.run_id,
-        "step": 1,
-        "is_best": True,
-    }
+    result = read_result(adapters / "best")
+    assert result is not None
+    assert (result.run_id, result.step, result.is_best) == (run.run_id, 1, True)
     assert [event["global_step"] for event in events_of(run, "sample")] == [1]
     assert events_of(run, "train_end")[0]["global_step"] == len(losses)
 

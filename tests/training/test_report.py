@@ -159,6 +159,8 @@ def test_every_kind_of_work_beats(home: Home, monkeypatch: pytest.MonkeyPatch) -
     run = home.create(
         "demo_llama",
         "basic.sample_rows=4",
+        "basic.eval_captions=2",
+        "basic.gen_max_new_tokens=4",
         "sft.gradient_accumulation_steps=3",
         "data.eval_split=test",
         "sft.eval_steps=3",
@@ -166,7 +168,8 @@ def test_every_kind_of_work_beats(home: Home, monkeypatch: pytest.MonkeyPatch) -
         "sft.inference_batch_size=2",
     )
     assert run_to_end(run) == 0
-    assert beats["evaluating"] == 18 / 2
+    batches, captions = 2 * 5, 2 * 2
+    assert beats["evaluating"] == batches + 1 + captions / 2 + captions, "rows are read, captions generated and written"
     assert beats["training"] >= 3 * 3 + 3 + 4  # micro-batches, steps, samples
     assert beats["saving"] >= 2
     assert beats["loading"] >= 2

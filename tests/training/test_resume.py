@@ -40,7 +40,7 @@ MEASURED = (
     *("step_time_sec", "samples_per_sec", "tokens_per_sec", "model_tflops_per_sec"),
     *("data_sec", "compute_sec", "forward_sec", "backward_sec", "optimizer_sec", "elapsed_sec", "ts"),
 )
-EVALUATION_TIMES = ("eval_runtime", "eval_samples_per_second", "eval_steps_per_second")
+EVALUATION_TIMES = ("eval_runtime", "eval_samples_per_second", "eval_steps_per_second", "eval_caption_sec")
 
 
 def figures(run: RunDirectory, kind: str, after: int) -> list[dict[str, Any]]:
@@ -85,6 +85,8 @@ def assert_same_adapters(one: dict[str, torch.Tensor], other: dict[str, torch.Te
                 "sft.eval_steps=1",
                 "sft.early_stopping_patience=30",
                 "sft.inference_batch_size=4",
+                "basic.eval_captions=2",
+                "basic.gen_max_new_tokens=4",
             ),
         ),
     ],
@@ -180,6 +182,8 @@ EVALUATED = (
     "sft.early_stopping_patience=30",
     "sft.inference_batch_size=5",
     "data.num_workers=1",
+    "basic.eval_captions=1",
+    "basic.gen_max_new_tokens=4",
 )
 
 

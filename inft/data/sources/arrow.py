@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from inft.data.rows import ImageRef, Row, RowFacts, UnreadableRow, has_text
+from inft.data.rows import ImageRef, Row, RowFacts, UnreadableRow, article_key, has_text
 from inft.data.sources.columns import ColumnNames
 from inft.data.sources.folders import PictureFolder
 from inft.errors import DataError
@@ -74,18 +75,19 @@ def row_from(
     )
 
 
-def text_facts(table: pa.Table, language: str | None, names: ColumnNames) -> Iterator[RowFacts]:
-    """Facts from the text columns of a table; `has_image` is left True."""
+def text_facts(table: pa.Table, language: str | None, names: ColumnNames, *, articles: bool) -> Iterator[RowFacts]:
+    """Facts from the text columns of a table, on request with the article's key; `has_image` is left True."""
     captions = _text_flags(table[names.caption])
     contents = _text_flags(table[names.content])
     languages = [language] * len(table) if language else _texts(table[names.language])
-    for caption, content, of_row in zip(captions, contents, languages, strict=True):
+    keys = map(article_key, _texts(table[names.content])) if articles else repeat(0, len(table))
+    for caption, content, of_row, article in zip(captions, contents, languages, keys, strict=True):
         if caption is None or content is None:
             yield RowFacts(of_row, False, False, False, "text is not UTF-8")
         elif not of_row:
             yield RowFacts(None, False, False, False, "no language")
         else:
-            yield RowFacts(of_row, caption, content, True)
+            yield RowFacts(of_row, caption, content, True, article=article)
 
 
 class PictureFacts(NamedTuple):

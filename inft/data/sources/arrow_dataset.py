@@ -74,11 +74,11 @@ class DatasetPart:
             raise UnreadableRow(place, str(error)) from error
         return row_from(record, place, self._language, self._names, self._pictures)
 
-    def scan(self) -> Iterator[RowFacts]:
+    def scan(self, *, articles: bool) -> Iterator[RowFacts]:
         """Reads the text columns, and of the pictures only lengths and null flags."""
         tables = self._dataset.select_columns(self._scan_columns).with_format("arrow")
         for table in tables.iter(SCAN_BATCH_ROWS):
-            texts = text_facts(table, self._language, self._names)
+            texts = text_facts(table, self._language, self._names, articles=articles)
             images = picture_facts(table[self._names.image], self._pictures)
             for facts, picture in zip(texts, images, strict=True):
                 yield with_picture(facts, picture)

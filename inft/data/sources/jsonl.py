@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from inft.data.rows import ImageRef, Row, RowFacts, UnreadableRow, has_text
+from inft.data.rows import ImageRef, Row, RowFacts, UnreadableRow, article_key, has_text
 from inft.data.sources.columns import ColumnNames
 from inft.data.sources.folders import PictureFolder, by_language, sole_language
 from inft.data.sources.parts import PartedCorpus
@@ -112,12 +112,12 @@ class JsonlPart:
         except ValueError as error:
             raise UnreadableRow(place, str(error)) from None
 
-    def scan(self) -> Iterator[RowFacts]:
+    def scan(self, *, articles: bool) -> Iterator[RowFacts]:
         """Parses every line once; of the pictures it asks the file system only whether they are there."""
         for line in self._rows():
-            yield self._facts(line)
+            yield self._facts(line, articles)
 
-    def _facts(self, line: bytes) -> RowFacts:
+    def _facts(self, line: bytes, articles: bool) -> RowFacts:
         language = self._language
         try:
             record = _parsed(line)
@@ -127,12 +127,14 @@ class JsonlPart:
             _text(record, self._names.title)
             image = _text(record, self._names.image)
             path, has_image = self._pictures.look(image) if image else ("", False)
+            content = _text(record, self._names.content)
             return RowFacts(
                 language=language,
                 has_caption=has_text(_text(record, self._names.caption)),
-                has_content=has_text(_text(record, self._names.content)),
+                has_content=has_text(content),
                 has_image=has_image,
                 picture=path,
+                article=article_key(content) if articles else 0,
             )
         except ValueError as error:
             return RowFacts(language, False, False, False, str(error))

@@ -160,7 +160,7 @@ class ParquetPart:
             raise UnreadableRow(place, str(error)) from error
         return row_from(record, place, self._language, self._names, self._pictures)
 
-    def scan(self) -> Iterator[RowFacts]:
+    def scan(self, *, articles: bool) -> Iterator[RowFacts]:
         """Reads the text columns, and of the pictures no more than `_picture_facts` says.
 
         Raises:
@@ -171,7 +171,8 @@ class ParquetPart:
                 for group in range(file.num_row_groups):
                     batches = file.iter_batches(TEXT_BATCH_ROWS, [group], self._text_columns)
                     texts = chain.from_iterable(
-                        text_facts(pa.Table.from_batches([batch]), self._language, self._names) for batch in batches
+                        text_facts(pa.Table.from_batches([batch]), self._language, self._names, articles=articles)
+                        for batch in batches
                     )
                     for facts, picture in zip(texts, self._picture_facts(file, group), strict=True):
                         yield with_picture(facts, picture)

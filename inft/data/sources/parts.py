@@ -19,8 +19,8 @@ class Part(Protocol):
         """The row, read now; `UnreadableRow` when it is not what its format promises."""
         ...
 
-    def scan(self) -> Iterator[RowFacts]:
-        """Facts about every row, in order."""
+    def scan(self, *, articles: bool) -> Iterator[RowFacts]:
+        """Facts about every row, in order; on request with the article's key."""
         ...
 
     def place(self, index: int) -> str:
@@ -42,10 +42,10 @@ class PartedCorpus:
         part, within = self._locate(index)
         return part.row(within)
 
-    def scan(self) -> Iterator[RowFacts]:
-        """Facts about every row, in order."""
+    def scan(self, *, articles: bool = False) -> Iterator[RowFacts]:
+        """Facts about every row, in order; on request with the article's key."""
         for part in self._parts:
-            yield from part.scan()
+            yield from part.scan(articles=articles)
 
     def place(self, index: int) -> str:
         """Where the row stands."""

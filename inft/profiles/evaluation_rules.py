@@ -1,0 +1,78 @@
+"""What has to hold between the parameters of an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from inft.config import Config
+from inft.evaluation_figures import figures_to_choose_by, full_name
+from inft.profiles.knobs import close
+from inft.profiles.problems import Problem
+from inft.wording import did_you_mean, shown
+
+Where = Callable[[str], str]
+"""Says where a dotted key got its value: "profiles/x.toml line 12"."""
+
+
+def check_evaluation(config: Config, where: Where) -> Iterator[Problem]:
+    """Every rule about evaluations that `config` breaks."""
+    yield from _rows(config, where)
+    if config.evaluates:
+        yield from _steps(config, where)
+        yield from _metric(config, where)
+
+
+def _rows(config: Config, where: Where) -> Iterator[Problem]:
+    fraction, split = "data.eval_fraction", "data.eval_split"
+    if config.data.eval_fraction is not None and config.data.eval_split is not None:
+        yield Problem(
+            f"{fraction} = {config.data.eval_fraction:g} in {where(fraction)} holds rows out to evaluate on, and "
+            f"{split} = {shown(config.data.eval_split)} in {where(split)} names others.",
+            'Leave one of them out, or set it to "none".',
+            (fraction, split),
+        )
+
+
+def _steps(config: Config, where: Where) -> Iterator[Problem]:
+    sft = config.sft
+    of_rows = "data.eval_split" if config.data.eval_fraction is None else "data.eval_fraction"
+    keys = ("sft.save_steps", "sft.eval_steps", "sft.load_best_model_at_end", of_rows)
+    if sft.load_best_model_at_end and sft.save_steps % sft.eval_steps:
+        # The Trainer refuses this too, but only after the model was loaded.
+        yield Problem(
+            f"sft.save_steps = {sft.save_steps} in {where(keys[0])} must be a multiple of sft.eval_steps = "
+            f"{sft.eval_steps} in {where(keys[1])}, so that every checkpoint has an evaluation to be chosen by.",
+            "Change one of them, or state sft.load_best_model_at_end = false.",
+            keys,
+        )
+
+
+def _metric(config: Config, where: Where) -> Iterator[Problem]:
+    metric, greater, captions = "sft.metric_for_best_model", "sft.greater_is_better", "basic.eval_captions"
+    name, figures = full_name(config.sft.metric_for_best_model), figures_to_choose_by(config)
+    if name not in figures:
+        stated = f"{metric} = {shown(config.sft.metric_for_best_model)} in {where(metric)}"
+        if name in figures_to_choose_by(replace(config, basic=replace(config.basic, eval_captions=1))):
+            yield Problem(
+                f"{stated} needs captions to score, and {captions} = 0 in {where(captions)} has none made.",
+                f"State {captions} = 4, or choose one of {', '.join(figures)}.",
+                (metric, captions),
+            )
+            return
+        yield Problem(
+            f"{stated} is no figure of this run's evaluations.",
+            did_you_mean([shown(near) for near in close(tuple(figures), name)])
+            or f"Choose one of {', '.join(figures)}.",
+            (metric, "data.languages"),
+        )
+        return
+    more_is_better = figures[name]
+    if more_is_better is not None and more_is_better != config.sft.greater_is_better:
+        stated = str(config.sft.greater_is_better).lower()
+        yield Problem(
+            f"{greater} = {stated} in {where(greater)} would keep the worst checkpoint: of {name}, which {metric} in "
+            f"{where(metric)} names, {'more' if more_is_better else 'less'} is better.",
+            f"Set {greater} = {str(more_is_better).lower()}.",
+            (greater, metric),
+        )
