@@ -10,7 +10,7 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -60,13 +60,26 @@ class Parser(argparse.ArgumentParser):
         raise ConfigError(f"{message}.", f"`{self.prog} --help` shows what there is.")
 
 
-def exit_code_of(command: Callable[[], None], *, as_json: bool) -> int:
+def exit_code_of(
+    command: Callable[[], None], *, as_json: bool, ends: Sequence[signal.Signals] = (signal.SIGINT,)
+) -> int:
     """Runs `command` and gives the exit code for how it ended.
 
     Args:
         command: prints its result.
         as_json: also say an error as an alert event on stdout.
+        ends: signals that end it, by a `KeyboardInterrupt` wherever it is; those that this process ignores do not.
     """
+    told_to_end = False
+
+    def end(number: int, frame: object) -> NoReturn:
+        nonlocal told_to_end
+        told_to_end = True
+        raise KeyboardInterrupt
+
+    for number in ends:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, end)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a locale without Sinhala prints it in escapes
@@ -76,14 +89,20 @@ def exit_code_of(command: Callable[[], None], *, as_json: bool) -> int:
     except InftError as error:
         return _say(error, as_json=as_json)
     except KeyboardInterrupt:
-        sys.stderr.write("Stopped.\n")
-        return ExitCode.STOPPED
+        return _stopped()
     except BrokenPipeError:
         # Its reader is gone (`| head`), which is no error; the interpreter would complain about that at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:  # noqa: BLE001 - the outermost edge: a defect of ours must not print its traceback
+        if told_to_end:  # some libraries lose the KeyboardInterrupt and stumble over what it left undone
+            return _stopped()
         return _say(_named(error), as_json=as_json)
     return ExitCode.FINISHED
+
+
+def _stopped() -> ExitCode:
+    sys.stderr.write("Stopped.\n")
+    return ExitCode.STOPPED
 
 
 def write_json(record: dict[str, object]) -> None:

@@ -28,8 +28,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     quieten_libraries()
     logging.disable(logging.WARNING)  # what libraries remark on has a sentence of ours where it matters
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)  # as Ctrl-C: what is half written is deleted
 
     def work() -> None:
         options = read_options(arguments)
@@ -42,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             progress.end()
 
-    return exit_code_of(work, as_json="--json" in arguments)
+    # What is half written is deleted on the way out.
+    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    return exit_code_of(work, as_json="--json" in arguments, ends=ends)
 
 
 def merge(source: Source, output: Path, options: Options, progress: Progress) -> None:
