@@ -49,7 +49,8 @@ class RunState:
         first_step: optimiser steps done before this run, after a resume.
         loss, first_loss: of the newest and the oldest log line; None = not known or not finite.
         samples_per_sec: of the newest log line.
-        samples: captions, in the order of their coming.
+        samples: captions of the newest step that some were made at, in the order of their coming.
+        first_eval, last_eval: the oldest and the newest evaluation.
         errors: alerts of level error.
         best_model_dir: where the adapters lie, once they do.
     """
@@ -60,8 +61,11 @@ class RunState:
     first_loss: float | None = None
     samples_per_sec: float | None = None
     samples: list[Sample] = field(default_factory=list)
+    first_eval: Record | None = None
+    last_eval: Record | None = None
     errors: list[Record] = field(default_factory=list)
     best_model_dir: str | None = None
+    _sampled_at: float | None = None
 
     @property
     def training(self) -> Stage | None:
@@ -86,9 +90,15 @@ class RunState:
             case "log":
                 self._log(event, now)
             case "sample":
+                step = number(event, "global_step")
+                if step != self._sampled_at:
+                    self.samples, self._sampled_at = [], step
                 self.samples.append(
                     Sample(text(event, "language"), text(event, "reference_caption"), text(event, "generated_caption"))
                 )
+            case "eval":
+                self.first_eval = self.first_eval or event
+                self.last_eval = event
             case "alert" if event.get("level") == "error":
                 self.errors.append(event)
             case "train_end":

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from inft.runs.directory import RunDirectory
+from inft.runs.jsonl import Record
+from inft.runs.narrate import CAPTION_SCORES, number
 from inft.runs.quantities import duration, figure
 from inft.runs.redact import redact
 from inft.runs.visible import visible
@@ -30,6 +32,8 @@ def summary_lines(run: RunDirectory, ended: str, state: RunState, *, seconds: fl
             rows.append(("loss", f"{figure(state.first_loss)} -> {figure(state.loss)} over {steps}"))
         else:
             rows.append(("training", steps))
+    if state.first_eval is not None and state.last_eval is not None:
+        rows.append(("evaluated", evaluated(state.first_eval, state.last_eval)))
     if adapters is not None:
         rows.append(("adapters", shown_path(Path(adapters))))
     rows.append(("run", shown_path(run.path)))
@@ -41,3 +45,18 @@ def summary_lines(run: RunDirectory, ended: str, state: RunState, *, seconds: fl
             lines.append(f"  {sample.language:<4} {sample.caption or '(nothing)'}")
             lines.append(f"       {sample.reference}")
     return [visible(redact(line)) for line in lines]
+
+
+def evaluated(first: Record, last: Record) -> str:
+    """How the figures of evaluations went from the first to the last.
+
+    >>> evaluated({"global_step": 1, "eval_loss": 5.0}, {"global_step": 2, "eval_loss": 4.0, "eval_chrf": 30.0})
+    'loss 5 -> 4, chrF 30'
+    """
+    words = []
+    for key, label in {"eval_loss": "loss", **CAPTION_SCORES}.items():
+        before, after = number(first, key), number(last, key)
+        if after is not None:
+            is_new = before is None or first is last
+            words.append(f"{label} {figure(after)}" if is_new else f"{label} {figure(before or 0.0)} -> {figure(after)}")
+    return ", ".join(words) or "nothing that is a number"

@@ -12,12 +12,16 @@ STAGE_NAMES: dict[str, str] = {
     "weights": "loading weights",
     "data": "preparing data",
     "lengths": "measuring rows",
+    "compiling": "compiling layers",
     "training": "training",
     "saving": "saving",
 }
 """What a person reads for the stages that we know; others keep their own name."""
 
 _LOG_FIGURES = (("learning_rate", "lr"), ("grad_norm", "grad norm"), ("epoch", "epoch"))
+
+CAPTION_SCORES = {"eval_chrf": "chrF", "eval_bleu4": "BLEU-4", "eval_cider": "CIDEr"}
+"""How a person calls the scores of an evaluation's captions, the mean over languages."""
 
 
 class Narrator:
@@ -67,7 +71,7 @@ def narrate(event: Record, max_steps: float | None = None) -> str:
         case "log":
             words = _log(event, max_steps)
         case "eval":
-            words = f"{_step(event, max_steps)}: eval loss {_measured(event, 'eval_loss')}"
+            words = f"{_step(event, max_steps)}: {_eval(event)}"
         case "checkpoint":
             words = f"checkpoint of {_step(event, None)} in {text(event, 'path')}"
         case "sample":
@@ -126,6 +130,18 @@ def _log(event: Record, max_steps: float | None) -> str:
     speed = number(event, "samples_per_sec")
     if speed is not None:
         words.append(f"{figure(speed)} samples/s")
+    return ", ".join(words)
+
+
+def _eval(event: Record) -> str:
+    words = [f"eval loss {_measured(event, 'eval_loss')}"]
+    for key, label in CAPTION_SCORES.items():
+        score = number(event, key)
+        if score is not None:
+            words.append(f"{label} {figure(score)}")
+    failures = number(event, "eval_caption_failures")
+    if failures:
+        words.append(f"{failures:,.0f} captions failed")
     return ", ".join(words)
 
 

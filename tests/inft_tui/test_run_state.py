@@ -110,3 +110,19 @@ def test_the_drawing() -> None:
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     state = told((0, begin(10)), (7, events.stage(name="x" * 50, done=1, total=2, unit="rows")))
     assert max(map(len, drawn(state, 7, width))) <= width
+
+
+def test_of_several_evaluations_the_newest_captions_and_both_ends_are_told(tmp_path: Path) -> None:
+    state = RunState()
+    for step, chrf in ((10, 2.0), (20, 7.0), (30, 31.0)):
+        state.apply(events.eval(global_step=step, eval_loss=5.0 - step / 10, eval_chrf=chrf, eval_cider=chrf), 1)
+        for language in ("en", "si"):
+            state.apply(
+                events.sample(
+                    language=language, reference_caption="ref", generated_caption=f"of {step}", global_step=step
+                ),
+                1,
+            )
+    lines = summary_lines(RunDirectory(tmp_path), "finished", state, seconds=75, adapters=None)
+    assert "  evaluated loss 4 -> 2, chrF 2 -> 31, CIDEr 2 -> 31" in lines
+    assert [line.strip() for line in lines if " of " in line] == ["en   of 30", "si   of 30"]

@@ -37,6 +37,12 @@ from inft.runs.visible import visible
         ),
         (strict(events.log(global_step=50, loss=math.nan)), "step 50 of 100, loss not finite"),
         (events.eval(global_step=50, eval_loss=1.0), "step 50 of 100: eval loss 1"),
+        (
+            events.eval(
+                global_step=50, eval_loss=1.0, eval_chrf=31.4, eval_bleu4=5.0, eval_cider=52.6, eval_caption_failures=2
+            ),
+            "step 50 of 100: eval loss 1, chrF 31.4, BLEU-4 5, CIDEr 52.6, 2 captions failed",
+        ),
         (events.checkpoint(step=50, path="out/c-50"), "checkpoint of step 50 in out/c-50"),
         (events.sample(language="si", reference_caption="ref", generated_caption="cap"), "si: cap [reference: ref]"),
         (events.alert(level="warning", kind="x", message="Careful.", fix=""), "warning: Careful."),
