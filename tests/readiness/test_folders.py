@@ -13,7 +13,7 @@ from inft.runs.locks import OutputLocks
 
 
 def folders(tmp_path: Path, *overrides: str) -> dict[str, Check]:
-    config = resolve("demo_aya", ["data.eval_split=none", *overrides]).config
+    config = resolve("demo_aya", ["data.eval_fraction=none", *overrides]).config
     return {check.name: check for check in local_folders(config, tmp_path)}
 
 

@@ -29,8 +29,7 @@ SHORT = (
     "sft.logging_steps=1",
     "basic.sample_rows=0",
     "basic.eval_captions=0",
-    "data.eval_split=none",
-    "data.eval_rows_per_lang=none",
+    "data.eval_fraction=none",
     "sft.load_best_model_at_end=true",
     "lora.r=8",
 )
