@@ -39,6 +39,9 @@ def score(
     ] = 1000,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of what is drawn.")] = 42,
     split: Annotated[str | None, typer.Option("--split", metavar="NAME", help="Of the corpus; default: test.")] = None,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Instead of a split: the rows that the model's run evaluates on.")
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option("--output", metavar="FILE", help="Where the captions go; goes on with it if it is begun."),
@@ -72,6 +75,7 @@ def score(
 
         given: dict[str, object] = {
             "--split": split,
+            "--held-out": held_out,
             "--max-rows-per-lang": max_rows_per_lang,
             "--profile": profile,
             "--set": overrides,

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 Request(
                     model=options.model,
                     output=options.output.expanduser(),
-                    split=options.split,
+                    split=None if options.held_out else options.split,
                     languages=None if options.languages is None else tuple(options.languages.split(",")),
                     max_rows_per_lang=options.max_rows_per_lang,
                     profile=options.profile,
@@ -66,7 +66,9 @@ def _parser() -> argparse.ArgumentParser:
         "--model", metavar="MODEL", required=True, help="a run, a folder of adapters or of a model, or a hub id"
     )
     parser.add_argument("--output", metavar="FILE", required=True, type=Path, help="goes on with it if it is begun")
-    parser.add_argument("--split", metavar="NAME", default="test", help="default: test")
+    rows = parser.add_mutually_exclusive_group()
+    rows.add_argument("--split", metavar="NAME", default="test", help="default: test")
+    rows.add_argument("--held-out", action="store_true", help="the rows that the model's run evaluates on")
     parser.add_argument("--languages", metavar="A,B", help="default: those of the configuration")
     parser.add_argument("--max-rows-per-lang", metavar="N", type=_count, help="default: as configured")
     parser.add_argument("--profile", metavar="NAME", help="goes before the configuration of the model's run")

@@ -16,7 +16,7 @@ from inft.models.checkpoint import UNREADABLE, Checkpoint, Progress, architectur
 from inft.models.dequantized import cast_as_4_bit
 from inft.models.family import Family
 from inft.models.quantization import DTYPES, load_base
-from inft.runs.bases import BaseIdentity, tensor_shapes
+from inft.runs.bases import BaseIdentity, tensor_shapes, trained_on_another
 
 PREFIX = "base_model.model."
 """PEFT's, before the path of a module in the base."""
@@ -28,10 +28,13 @@ def check_base(chosen: ChosenModel, base: BaseIdentity) -> None:
     Raises:
         ConfigError: they say which it was, and it is another one.
     """
-    trained_on = chosen.trained_on
-    if trained_on is not None and trained_on.weights != base.weights:
+    if chosen.adapters is None:
+        return
+    other = trained_on_another(base, chosen.trained_on, _lora_config(chosen.adapters).base_model_name_or_path or "")
+    if other is not None:
+        at_hand = base.name if chosen.trained_on is None else base.text
         raise ConfigError(
-            f"The adapters in {chosen.adapters} were trained on {trained_on.text}, and the base here is {base.text}.",
+            f"The adapters in {chosen.adapters} were trained on {other}, and the base here is {at_hand}.",
             "Name that base: basic.model_source, basic.model_path or basic.revision, by --set or in the profile.",
         )
 
@@ -44,7 +47,7 @@ def check_adapters(chosen: ChosenModel, family: Family) -> None:
     """
     if chosen.adapters is None:
         return
-    rank = _rank(chosen.adapters)
+    rank = _lora_config(chosen.adapters).r
     base = skeleton(architecture(chosen.config, family, chosen.root))
     layers = list_linear_modules(base)
     others = {name: tuple(parameter.shape) for name, parameter in base.named_parameters()}
@@ -93,8 +96,12 @@ def load_model(
     return model
 
 
-def _rank(folder: Path) -> int:
-    """The rank of the adapters, as what lies beside them says."""
+def _lora_config(folder: Path) -> LoraConfig:
+    """What lies beside adapters of one rank.
+
+    Raises:
+        ConfigError: it cannot be read, or they are of another kind.
+    """
     try:
         config = PeftConfig.from_pretrained(str(folder))
     except UNREADABLE as error:
@@ -103,7 +110,7 @@ def _rank(folder: Path) -> int:
         raise ConfigError(
             f"The adapters in {folder} are no LoRA adapters of one rank.", "Name adapters that a run of ours has made."
         )
-    return int(config.r)
+    return config
 
 
 def _check_all_loaded(model: PeftModel, folder: Path) -> None:

@@ -21,7 +21,7 @@ from inft.config import Config
 from inft.data.collators import CaptionCollator
 from inft.data.encoding import EncodingLimits
 from inft.data.lengths import measure_rows
-from inft.data.munichus import Selection, load_rows
+from inft.data.munichus import Selection, load_evaluation_rows, load_rows
 from inft.data.rows import UnusableRow
 from inft.errors import ConfigError, DataError, OutOfMemoryError
 from inft.forecast.architecture import read_architecture
@@ -42,8 +42,8 @@ class Request:
     Attributes:
         model: see `choose_model`, as are profile, overrides and bits.
         output: the file of predictions.
-        split: of the corpus.
-        languages: of the split; None = those of the configuration.
+        split: of the corpus; None = the rows that the model's run evaluates on.
+        languages: of the rows; None = those of the configuration.
         max_rows_per_lang: None = as configured.
         sample_seed: None = nothing is drawn.
         batch_size: None = by the memory there is.
@@ -52,7 +52,7 @@ class Request:
 
     model: str
     output: Path
-    split: str
+    split: str | None
     languages: tuple[str, ...] | None
     max_rows_per_lang: int | None
     profile: str | None
@@ -61,6 +61,10 @@ class Request:
     sample_seed: int | None
     batch_size: int | None
     force: bool
+
+
+HELD_OUT = "held-out"
+"""What a job calls the rows that a run evaluates on."""
 
 
 def caption_split(request: Request, progress: Progress) -> None:
@@ -83,19 +87,10 @@ def caption_split(request: Request, progress: Progress) -> None:
     machine = this_machine()
     check_precision(config.compute_dtype, machine)
     checkpoint = locate(config, family, chosen.root, fetched)
+    check_adapters(chosen, family)
     base = identify(checkpoint.name, checkpoint.model)
     check_base(chosen, base)
-    check_adapters(chosen, family)
-    rows = load_rows(
-        config.data,
-        root=chosen.root,
-        split=request.split,
-        without_picture=True,
-        on_open=lambda language, done, total: progress.say(f"opening {language}, {done} of {total} done"),
-        on_scan=lambda done, total: progress.say(f"reading {done:,} of {total:,} rows"),
-    )
-    if rows.report.total_skipped:
-        progress.note(f"Split {request.split}: {rows.report.text()}")
+    rows = _rows(chosen, request, progress)
     processor = load_processor(checkpoint.processor, family)
     collator = family.collator(processor, rows, config.data.language_names, EncodingLimits.of(config))
     settings = _settings(config, request)
@@ -120,6 +115,36 @@ def caption_split(request: Request, progress: Progress) -> None:
         failures = file.failures()
     without = f", {failures:,} of them without a caption" if failures else ""
     progress.note(f"{len(rows):,} rows in {request.output}{without}.")
+
+
+def _rows(chosen: ChosenModel, request: Request, progress: Progress) -> Selection:
+    """Those of the split, what a run holds out of it with them, or those that the run evaluates on alone."""
+
+    def opening(language: str, done: int, total: int) -> None:
+        progress.say(f"opening {language}, {done} of {total} done")
+
+    def reading(done: int, total: int) -> None:
+        progress.say(f"reading {done:,} of {total:,} rows")
+
+    data, root = chosen.config.data, chosen.root
+    if request.split is None:
+        held_out = load_evaluation_rows(data, root=root, without_picture=True, on_open=opening, on_scan=reading)
+        if held_out is None:
+            raise ConfigError(
+                f"{shown(chosen.name)} was trained without an evaluation, so no rows are held out.",
+                "Name a --split, or add --set data.eval_fraction=0.1, say, or --set data.eval_split=NAME.",
+            )
+        rows = held_out
+    else:
+        whole = replace(data, eval_fraction=None)
+        rows = load_rows(whole, root=root, split=request.split, without_picture=True, on_open=opening, on_scan=reading)
+    if rows.report.total_skipped:
+        progress.note(f"{_split(request)[0].upper()}{_split(request)[1:]}: {rows.report.text()}")
+    return rows
+
+
+def _split(request: Request) -> str:
+    return "held-out rows" if request.split is None else f"split {request.split}"
 
 
 def _caption(
@@ -192,7 +217,7 @@ def _of_request(config: Config, request: Request) -> Config:
             )
         data = replace(data, languages=request.languages)
     if request.max_rows_per_lang is not None:
-        data = replace(data, max_rows_per_lang=request.max_rows_per_lang)
+        data = replace(data, max_rows_per_lang=request.max_rows_per_lang, eval_rows_per_lang=request.max_rows_per_lang)
     return replace(config, data=data)
 
 
@@ -216,7 +241,7 @@ def _facts(
         "base_name": base["name"],
         "base_commit": base["commit"],
         "adapters": None if chosen.adapters is None else adapters_digest(chosen.adapters),
-        "split": request.split,
+        "split": request.split or HELD_OUT,
         "languages": sorted(rows.languages),
         "settings": asdict(settings),
         "precision": {

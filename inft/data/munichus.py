@@ -89,18 +89,21 @@ def load_evaluation_rows(
     config: MUNIChusLoadConfig,
     *,
     root: Path,
+    without_picture: bool = False,
     on_open: OpenProgress | None = None,
     on_scan: ScanProgress | None = None,
 ) -> Selection | None:
     """The rows that a run evaluates on, at most `eval_rows_per_lang` of each language; None = it does not evaluate.
 
-    They are those of `eval_split`, or those of `split` that `eval_fraction` holds out.
+    They are those of `eval_split`, or those of `split` that `eval_fraction` holds out; see `select_rows`.
     """
     split = config.evaluation_split
     if split is None:
         return None
     corpus = open_corpus(config, root=root, split=split, on_progress=on_open)
-    return select_rows(corpus, config, split=split, evaluation=True, on_progress=on_scan)
+    return select_rows(
+        corpus, config, split=split, evaluation=True, without_picture=without_picture, on_progress=on_scan
+    )
 
 
 def select_rows(

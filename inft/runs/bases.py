@@ -53,6 +53,21 @@ class _Tensor:
     end: int
 
 
+def trained_on_another(found: BaseIdentity, recorded: BaseIdentity | None, name: str) -> str | None:
+    """What adapters were trained on where that is another base than `found`; None if it is the same, or nothing tells.
+
+    Args:
+        found: the base at hand.
+        recorded: what the run that trained them wrote down; None = it did not.
+        name: what the adapters' own configuration calls their base; empty = nothing. Only asked where nothing was
+            recorded, and a folder may have been moved since.
+    """
+    if recorded is not None:
+        return None if recorded.weights == found.weights else recorded.text
+    moved = os.path.isabs(name) and os.path.isabs(found.name) and Path(name).name == Path(found.name).name
+    return None if moved or name in ("", found.name) else name
+
+
 def identify(name: str, folder: Path) -> BaseIdentity:
     """The base model whose safetensors files are in `folder`.
 

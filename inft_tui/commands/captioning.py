@@ -113,7 +113,8 @@ def generate(asked: Captioning, languages: Sequence[str] | None) -> tuple[int, P
 
 def _default_output(asked: Captioning) -> Path:
     name = _run_id(asked.model) or asked.model
-    parts = [name, str(asked.options.get("--split", "test")), *([f"sampled-{asked.seed}"] if asked.samples else [])]
+    split = "held-out" if "--held-out" in asked.options else str(asked.options.get("--split", "test"))
+    parts = [name, split, *([f"sampled-{asked.seed}"] if asked.samples else [])]
     return project_root() / FOLDER / f"{'-'.join(_NO_NAME.sub('-', part).strip('-.') for part in parts)}.jsonl"
 
 

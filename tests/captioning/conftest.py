@@ -30,6 +30,7 @@ SETTINGS = (
     "data.num_workers=0",
     "data.article_chars=40",
     "data.max_rows_per_lang=6",
+    "data.eval_fraction=none",
     "qlora.load_in_4bit=false",
     "basic.dtype=float32",
     "basic.gen_max_new_tokens=20",

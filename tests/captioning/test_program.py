@@ -21,8 +21,10 @@ from inft.captioning.job import job_path
 from inft.captioning.predictions import PredictionsFile
 from inft.captioning.program import Request, caption_split
 from inft.captioning.progress import Pace, Progress
+from inft.data.munichus import load_evaluation_rows
 from inft.errors import ConfigError, DataError, HubError, InftError
 from inft.models.tiny import tiny_checkpoint
+from inft.profiles import resolve
 from inft.scoring.predictions import Prediction
 from inft.scoring.scores import score_predictions
 from tests.captioning.conftest import Trained
@@ -140,6 +142,21 @@ def test_rows_without_a_usable_picture_are_failures(trained: Trained, tmp_path: 
     assert "2 of them without a caption" in said
 
 
+def test_held_out_rows_are_those_that_the_run_evaluates_on(trained: Trained, tmp_path: Path) -> None:
+    short = ("basic.gen_max_new_tokens=1", "data.languages=en,si")
+    said = refusal(request(tmp_path / "none.jsonl", split=None, overrides=(*short, "data.eval_fraction=none")))
+    assert "was trained without an evaluation" in said
+    held_out = (*short, "data.eval_fraction=0.2", "data.max_rows_per_lang=none")
+    run(request(tmp_path / "held.jsonl", split=None, overrides=held_out))
+    run(request(tmp_path / "all.jsonl", split="train", overrides=held_out))
+    held, all_rows = (lines(tmp_path / name) for name in ("held.jsonl", "all.jsonl"))
+    assert 0 < len(held) < len(all_rows) == 36
+    config = resolve(str(trained.run.config_toml), held_out).config
+    evaluated = load_evaluation_rows(config.data, root=tmp_path)
+    assert evaluated is not None
+    assert {line["place"] for line in held} == {row.place for row in evaluated}
+
+
 def refusal(asked: Request, kind: type[InftError] = ConfigError) -> str:
     with pytest.raises(kind) as caught:
         run(asked)
@@ -187,6 +204,8 @@ def test_models_that_do_not_fit_are_refused(trained: Trained, tmp_path: Path) ->
     adapters = copied(trained.adapters, tmp_path / "adapters")
     wrong_family = request(out, model=str(adapters), profile="demo_llama")
     (adapters / "inft-run.json").unlink()
+    of_other = replace(on_other, model=str(adapters), profile="demo_aya")
+    assert re.search(r"were trained on .*aya.*, and the base here is .*other", refusal(of_other)), "known by its name"
     assert "are not for the Llama 3.2 Vision" in refusal(wrong_family)
     assert "Nothing says how the adapters" in refusal(replace(wrong_family, profile=None))
     edit_json(adapters / "adapter_config.json", r=8)

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from inft.errors import ConfigError
-from inft.runs.bases import BaseIdentity, identify, weights_digest
+from inft.runs.bases import BaseIdentity, identify, trained_on_another, weights_digest
 from inft.runs.results import RESULT, Result, read_result
 
 
@@ -44,6 +44,28 @@ def test_the_hub_s_cache_tells_the_commit(tmp_path: Path) -> None:
     assert identify("o/n", snapshot).commit == commit
     saved(tmp_path / "model", weights())
     assert identify("model", tmp_path / "model") == BaseIdentity("model", None, identify("o/n", snapshot).weights)
+
+
+HUB, MOVED = BaseIdentity("o/n", None, "abc"), BaseIdentity("/new/place/tiny", None, "abc")
+
+
+@pytest.mark.parametrize(
+    ("found", "recorded", "name", "other"),
+    [
+        (HUB, BaseIdentity("elsewhere", None, "abc"), "x/y", None),
+        (HUB, BaseIdentity("o/n", None, "f" * 40), "o/n", f"o/n (weights {'f' * 12})"),
+        (HUB, None, "o/n", None),
+        (HUB, None, "", None),
+        (HUB, None, "x/y", "x/y"),
+        (MOVED, None, "/old/place/tiny", None),
+        (MOVED, None, "/old/place/other", "/old/place/other"),
+        (MOVED, None, "tiny", "tiny"),
+    ],
+)
+def test_another_base_is_known_by_its_weights_or_else_by_its_name(
+    found: BaseIdentity, recorded: BaseIdentity | None, name: str, other: str | None
+) -> None:
+    assert trained_on_another(found, recorded, name) == other
 
 
 def test_a_result_keeps_it_and_older_ones_lack_it(tmp_path: Path) -> None:
