@@ -58,5 +58,7 @@ def evaluated(first: Record, last: Record) -> str:
         before, after = number(first, key), number(last, key)
         if after is not None:
             is_new = before is None or first is last
-            words.append(f"{label} {figure(after)}" if is_new else f"{label} {figure(before or 0.0)} -> {figure(after)}")
+            words.append(
+                f"{label} {figure(after)}" if is_new else f"{label} {figure(before or 0.0)} -> {figure(after)}"
+            )
     return ", ".join(words) or "nothing that is a number"

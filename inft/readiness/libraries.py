@@ -18,6 +18,7 @@ _TOLD = ("bitsandbytes", "peft", "torch", "transformers", "trl")
 """Libraries whose versions decide most about a run."""
 
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*([^;]*?)\s*(?:;\s*(.*))?")
+_EXTRAS = re.compile(r"\[([\w.,\s-]+)\]")
 _BOUND = re.compile(r"\s*(>=|<=|==|!=|<|>)\s*([\w.!+*-]+)\s*")
 _TORCH_LINE = re.compile(r"^(__version__|cuda|hip)\b[^=\n]*=\s*(?:'([^']*)'|\"([^\"]*)\"|None)", re.MULTILINE)
 
@@ -90,14 +91,21 @@ def torch_build(text: str) -> TorchBuild | None:
 
 
 def requirements(stated: Sequence[str], extra: str) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
-    """Name and bounds of each requirement that an extra brings.
+    """Name and bounds of each requirement that an extra brings, those of our own extras among it included.
 
     >>> list(requirements(["rich>=14", "trl<1.17,>=1.16; extra == 'train'"], "train"))
     [('trl', (('<', '1.17'), ('>=', '1.16')))]
+    >>> list(requirements(["inft-tui[score]; extra == 'train'", "jieba>=0.42; extra == 'score'"], "train"))
+    [('jieba', (('>=', '0.42'),))]
     """
     for line in stated:
         match = _REQUIREMENT.fullmatch(line)
         if match is None or not re.search(rf"extra\s*==\s*['\"]{re.escape(extra)}['\"]", match[3] or ""):
+            continue
+        own = _EXTRAS.fullmatch(match[2].strip())
+        if match[1] == OURS and own is not None:
+            for name in own[1].split(","):
+                yield from requirements(stated, name.strip())
             continue
         bounds = (_BOUND.fullmatch(part) for part in match[2].strip("()").split(",") if part)
         yield match[1], tuple((bound[1], bound[2]) for bound in bounds if bound is not None)
