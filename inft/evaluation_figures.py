@@ -28,6 +28,18 @@ def figures_to_choose_by(config: Config) -> dict[str, bool | None]:
     return {PREFIX + name: more_is_better for name, more_is_better in figures.items()}
 
 
+def more_is_better(config: Config) -> bool:
+    """Whether more of the figure that checkpoints are chosen by is better, as stated or else as of its kind.
+
+    >>> from inft.profiles import resolve
+    >>> by_cider = ["data.eval_fraction=0.1", "sft.metric_for_best_model=cider"]
+    >>> more_is_better(resolve("aya_basic", by_cider).config), more_is_better(resolve("aya_basic", []).config)
+    (True, False)
+    """
+    stated = config.sft.greater_is_better
+    return bool(figures_to_choose_by(config)[full_name(config.sft.metric_for_best_model)] if stated is None else stated)
+
+
 def full_name(metric: str) -> str:
     """A figure's name in the event; the Trainer takes one without the prefix, too.
 

@@ -16,6 +16,7 @@ import msgspec
 
 from inft.edge import Parser, end_with_parent, exit_code_of, quieten_libraries
 from inft.errors import InftError
+from inft.loading import quick_loading
 from inft.profiles import resolve
 from inft.project import project_root
 from inft.runs.redact import redact
@@ -55,12 +56,13 @@ def measure(config: Config, split: str, progress: Progress) -> Statistics:
         InftError: the rows or the processor cannot be had, or no row can be used.
     """
     progress.say("loading libraries")
-    from inft.data.cached_lengths import find_lengths
-    from inft.data.encoding import EncodingLimits
-    from inft.data.munichus import load_rows
-    from inft.forecast.identity import lengths_key
-    from inft.models.checkpoint import load_processor, locate_processor
-    from inft.models.registry import FAMILIES
+    with quick_loading():
+        from inft.data.cached_lengths import find_lengths
+        from inft.data.encoding import EncodingLimits
+        from inft.data.munichus import load_rows
+        from inft.forecast.identity import lengths_key
+        from inft.models.checkpoint import load_processor, locate_processor
+        from inft.models.registry import FAMILIES
 
     root, family = project_root(), FAMILIES[config.family]
     key_before = lengths_key(config, root, split)

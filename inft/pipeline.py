@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import PeftModel
@@ -22,6 +23,7 @@ from inft.data.munichus import Selection
 from inft.data.rows import UnusableRow
 from inft.data.skips import SkipLedger
 from inft.errors import ConfigError, DiskError, ExitCode, InftError
+from inft.evaluation_figures import full_name
 from inft.forecast.architecture import Architecture, read_architecture
 from inft.forecast.flops import ModelFlop
 from inft.forecast.identity import lengths_key
@@ -50,12 +52,10 @@ from inft.scoring.modes import require_segmenters
 from inft.training.announcements import announce, tell_aside, tell_leftovers, tell_skips, tell_unusable
 from inft.training.arguments import check_tracker, training_arguments
 from inft.training.callbacks import GradientGuard, Requests, TrainerLoggingCallback, early_stopping
-from inft.training.caption_scores import CaptionScores, drawn_rows
 from inft.training.checkpointing import CheckpointPlan
-from inft.training.choice_of_rows import rows_to_evaluate_on, rows_to_train_on, tell_shared_articles
+from inft.training.choice_of_rows import hold_out, rows_to_evaluate_on, rows_to_train_on, tell_shared_articles
 from inft.training.control import RunControl
 from inft.training.earlier import set_checkpoints_aside
-from inft.training.evaluation import HeldOut
 from inft.training.first_step import FirstStep
 from inft.training.fit import Fit, as_given, enforce_limit, fit, notices, this_card
 from inft.training.matrix_rate import matrix_rate
@@ -174,7 +174,7 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
             requests,
             *first_step(fitted, machine, report),
             *step_trace(config.sft.profile_step, run, report, meter),
-            *early_stopping(config),
+            *early_stopping(config, report),
         ],
     )
     began = utc_now()
@@ -213,8 +213,13 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
         caption_some(config, model, captioned, samples, result.step, control)
     control.say()
     end: events.EndState = "stopped" if cut_short else "finished"
+    kept: dict[str, Any] = (
+        {} if best is None else {"best_step": best, "best_by": full_name(config.sft.metric_for_best_model)}
+    )
     report.event(
-        events.train_end(state=end, global_step=last, elapsed_sec=meter.elapsed_sec, best_model_dir=str(best_model_dir))
+        events.train_end(
+            state=end, global_step=last, elapsed_sec=meter.elapsed_sec, best_model_dir=str(best_model_dir), **kept
+        )
     )
     if not cut_short:
         report.finished()
@@ -239,20 +244,6 @@ def check_log(report: RunReport, output_dir: Path, lineage: Sequence[str]) -> No
     found = newest(output_dir, lineage)
     saved = "" if found is None else f" The checkpoint of step {found.step} is complete in {found.path}."
     raise DiskError(problem.message, problem.fix + saved)
-
-
-def hold_out(config: Config, rows: Selection, collator: CaptionCollator, samples: Samples) -> HeldOut:
-    """What is evaluated on, and how."""
-    if not config.basic.eval_captions:
-        return HeldOut(collator, rows.languages)
-    captions = CaptionScores(
-        collator,
-        drawn_rows(rows.languages, config.basic.eval_captions, config.data.seed),
-        GenerationSettings.greedy(config.basic),
-        batch_size=config.sft.inference_batch_size,
-        write=samples.write,
-    )
-    return HeldOut(collator, rows.languages, captions)
 
 
 def fetch(config: Config, family: Family, report: RunReport, root: Path) -> Checkpoint:

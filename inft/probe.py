@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
+from inft.loading import quick_loading
+
 SIZE = 1024
 """Rows and columns: enough work for a GPU's matrix units, a fraction of a second for a CPU."""
 
@@ -50,7 +52,8 @@ def main(arguments: Sequence[str]) -> int:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     os.environ["CUDA_VISIBLE_DEVICES"] = "0" if visible is None else visible.split(",")[0]  # the one that a run uses
     began = time.perf_counter()
-    import torch
+    with quick_loading():
+        import torch
 
     device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
     where = torch.cuda.get_device_name(0) if device.type == "cuda" else "the CPU"
@@ -91,7 +94,8 @@ def _trials(device: object) -> Iterator[tuple[str, Callable[[], tuple[bool, str]
 
     def linear() -> tuple[bool, str]:
         """A 4-bit layer forward and backward, against the 16-bit one that it was made of."""
-        import bitsandbytes as bnb
+        with quick_loading():
+            import bitsandbytes as bnb
 
         torch.manual_seed(0)
         plain = torch.nn.Linear(SIZE, SIZE, bias=False).bfloat16()

@@ -135,8 +135,9 @@ class SFTParams:
         ),
     ] = "eval_loss"
     greater_is_better: Annotated[
-        bool, Meta(description="Whether more of that figure is better.", extra={"curve": False})
-    ] = False
+        bool | None,
+        Meta(description="Whether more of that figure is better; none = as of its kind.", extra={"curve": False}),
+    ] = None
     early_stopping_patience: Annotated[
         int,
         Meta(

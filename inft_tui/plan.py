@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inft.config import Config
+from inft.evaluation_figures import full_name, more_is_better
 from inft.profiles import Resolved, describe_fields
 from inft.project import inside, project_root
 from inft.runs.directory import logs_folder, run_name
@@ -35,6 +36,7 @@ class Plan:
     Attributes:
         model: which weights, in words.
         data: which rows, in words.
+        evaluation: on which rows, how often, and what becomes of it, in words.
         micro_batch, effective_batch: rows per forward pass and per optimiser step.
         checkpoints, adapters: the folders that the run fills.
         run_directory: with the moment of the start still open.
@@ -47,6 +49,7 @@ class Plan:
     mode: str
     model: str
     data: str
+    evaluation: str
     compute_dtype: str
     attention: str
     micro_batch: int
@@ -72,6 +75,7 @@ def plan(resolved: Resolved) -> Plan:
         mode=config.mode,
         model=_model(config, root),
         data=_data(config, root),
+        evaluation=_evaluation(config),
         compute_dtype=config.compute_dtype,
         attention=config.basic.attn_impl,
         micro_batch=config.data.batch_size,
@@ -110,6 +114,28 @@ def _data(config: Config, root: Path) -> str:
     if data.max_rows_per_lang is not None:
         words += f", at most {data.max_rows_per_lang:,} rows each"
     return words
+
+
+def _evaluation(config: Config) -> str:
+    """What is evaluated, and what it decides."""
+    data, sft = config.data, config.sft
+    if data.eval_fraction is not None:
+        rows = f"{100 * data.eval_fraction:g} % of each language's articles, held out of split {data.split}"
+    elif data.eval_split is not None:
+        rows = f"split {data.eval_split}"
+    else:
+        return "none; the last step's adapters are kept"
+    if data.eval_rows_per_lang is not None:
+        rows += f", at most {data.eval_rows_per_lang:,} rows each"
+    count = config.basic.eval_captions
+    captions = f", with {count:,} caption{'s' if count > 1 else ''} of each language" if count else ""
+    words = f"every {sft.eval_steps:,} steps and at the end on {rows}{captions}"
+    if not sft.load_best_model_at_end:
+        return f"{words}; the last step's adapters are kept"
+    metric = full_name(sft.metric_for_best_model)
+    words += f"; the checkpoint with the {'highest' if more_is_better(config) else 'lowest'} {metric} is kept"
+    patience = sft.early_stopping_patience
+    return f"{words}, and {patience} without improvement end the run" if patience else words
 
 
 def _differences(resolved: Resolved) -> list[Difference]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from inft.runs.jsonl import Record
-from inft.runs.narrate import number, text
+from inft.runs.narrate import kept_words, number, text
 
 TRAINING = "training"
 
@@ -53,6 +53,8 @@ class RunState:
         first_eval, last_eval: the oldest and the newest evaluation.
         errors: alerts of level error.
         best_model_dir: where the adapters lie, once they do.
+        kept: which step's they are, in words, where there was a choice.
+        sampled_at: the step of the samples.
     """
 
     stages: dict[str, Stage] = field(default_factory=dict)
@@ -65,7 +67,8 @@ class RunState:
     last_eval: Record | None = None
     errors: list[Record] = field(default_factory=list)
     best_model_dir: str | None = None
-    _sampled_at: float | None = None
+    kept: str = ""
+    sampled_at: float | None = None
 
     @property
     def training(self) -> Stage | None:
@@ -91,8 +94,8 @@ class RunState:
                 self._log(event, now)
             case "sample":
                 step = number(event, "global_step")
-                if step != self._sampled_at:
-                    self.samples, self._sampled_at = [], step
+                if step != self.sampled_at:
+                    self.samples, self.sampled_at = [], step
                 self.samples.append(
                     Sample(text(event, "language"), text(event, "reference_caption"), text(event, "generated_caption"))
                 )
@@ -103,6 +106,7 @@ class RunState:
                 self.errors.append(event)
             case "train_end":
                 self.best_model_dir = text(event, "best_model_dir") or self.best_model_dir
+                self.kept = kept_words(event).strip(" ,")
                 self.reach(number(event, "global_step") or 0.0)
                 if self.training is not None and self.training.ended is None:
                     self.training.ended = now

@@ -123,6 +123,8 @@ def _legend(found: Assessment, width: int) -> Iterator[Text]:
     ]
     if found.resamples and _width(_below(found.file)) <= width:
         said.append(f"a-b: {LEVEL:.0%} of {found.resamples:,} resampled corpora (seed {found.seed})")
+    if found.rival is not None:
+        said.append("difference: the first file less the second")
     if found.resamples and found.rival is not None:
         said.append(f"p: how often chance alone makes such a difference; *: p < {SIGNIFICANT}")
     yield from _wrapped("; ".join(said), width, DIM_STYLE)

@@ -35,12 +35,13 @@ def summary_lines(run: RunDirectory, ended: str, state: RunState, *, seconds: fl
     if state.first_eval is not None and state.last_eval is not None:
         rows.append(("evaluated", evaluated(state.first_eval, state.last_eval)))
     if adapters is not None:
-        rows.append(("adapters", shown_path(Path(adapters))))
+        rows.append(("adapters", shown_path(Path(adapters)) + (f", {state.kept}" if state.kept else "")))
     rows.append(("run", shown_path(run.path)))
     lines = [f"{ended.capitalize()} after {duration(seconds)}."]
     lines += [f"  {label:<9} {value}" for label, value in rows]
     if state.samples:
-        lines += ["", "Captions by the trained model, and the corpus's own:"]
+        at = "" if state.sampled_at is None else f" at step {state.sampled_at:,.0f}"
+        lines += ["", f"Captions by the trained model{at}, and the corpus's own:"]
         for sample in state.samples:
             lines.append(f"  {sample.language:<4} {sample.caption or '(nothing)'}")
             lines.append(f"       {sample.reference}")

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -122,17 +122,64 @@ def run_against(
     endpoint: str, home: Path, *command: str, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Python with arguments in a process that knows no hub but `endpoint`, no token, and no cache but `home`."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
     return subprocess.run(
         [sys.executable, *command],
-        env=clean
-        | {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"}
-        | dict(environment or {}),
+        env=_environment(endpoint, home, environment),
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
+
+
+BEFORE_AND_AFTER = """
+import importlib, json, os, sys
+module, calls, home = sys.argv[1:]
+main, told = importlib.import_module(module).main, os.dup(1)
+for number, arguments in enumerate(json.loads(calls)):
+    for stream in (1, 2):
+        os.dup2(os.open(f"{home}/{number}-{stream}", os.O_WRONLY | os.O_CREAT), stream)
+    code = main(arguments)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.write(told, f"{code}\\n".encode())
+    sys.stdin.readline()
+"""
+"""Loading the libraries takes seconds, so one process asks twice."""
+
+
+def run_before_and_after_it_goes(
+    repo_id: str,
+    contents: Mapping[str, bytes],
+    home: Path,
+    module: str,
+    calls: tuple[Sequence[str], Sequence[str]],
+    environment: Mapping[str, str] | None = None,
+) -> tuple[type[Hub], subprocess.CompletedProcess[str], subprocess.CompletedProcess[str]]:
+    """A program's `main` while a hub has this model, and then, with other arguments, while nobody listens there."""
+    with serving("model", repo_id, contents) as (endpoint, hub):
+        process = subprocess.Popen(
+            [sys.executable, "-c", BEFORE_AND_AFTER, module, json.dumps(calls), str(home)],
+            env=_environment(endpoint, home / "hub", environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        before = process.stdout.readline()
+    after, _ = process.communicate("\n\n", timeout=120)
+    first, second = (
+        subprocess.CompletedProcess(
+            [module, *call], int(code), (home / f"{number}-1").read_text(), (home / f"{number}-2").read_text()
+        )
+        for number, (call, code) in enumerate(zip(calls, (before, after), strict=True))
+    )
+    return hub, first, second
+
+
+def _environment(endpoint: str, home: Path, own: Mapping[str, str] | None) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
+    return clean | {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"} | dict(own or {})
 
 
 def answer_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:

@@ -71,17 +71,19 @@ def forked(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("start", "tag", "best"),
-    [
-        (["inft/llama32_inft.py", "--training-mode", "advanced"], "qlora-lora-llama32-advanced", "llama32/advanced"),
-        (["-m", "inft.aya_inft"], "qlora-lora-aya8b", "aya/basic"),
-    ],
-)
-def test_the_guides_command_trains(start: list[str], tag: str, best: str, tmp_path: Path, cache: Path) -> None:
-    home = tmp_path / "home"
-    home.mkdir()
-    done = command(start, home, cache, *TINY)
+def test_the_guides_command_trains(tmp_path: Path, cache: Path) -> None:
+    done = command(["inft/llama32_inft.py", "--training-mode", "advanced"], tmp_path, cache, *TINY)
+    check_told(done, tmp_path, "qlora-lora-llama32-advanced", "llama32/advanced")
+
+
+@pytest.mark.slow
+def test_so_does_the_module(tmp_path: Path, cache: Path, nursery: Nursery) -> None:
+    sets = [f"--set={setting}" for setting in TINY]
+    done = nursery.run(["-m", "inft.aya_inft", *sets], environment(tmp_path, cache))
+    check_told(done, tmp_path, "qlora-lora-aya8b", "aya/basic")
+
+
+def check_told(done: subprocess.CompletedProcess[str], home: Path, tag: str, best: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     for said in ("CUDA GPU: none; torch 2.", "BF16: yes", "trainable in", "step 2 of 2, loss", "adapters in"):
@@ -153,24 +155,10 @@ def test_each_recipe_is_its_familys() -> None:
 
 
 @pytest.mark.slow
-def test_training_goes_on_when_its_terminal_hangs_up(tmp_path: Path, cache: Path) -> None:
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(REPOSITORY)
-        arguments = [sys.executable, "-m", "inft.aya_inft", *(f"--set={setting}" for setting in HUNG_UP)]
-        os.execve(sys.executable, arguments, environment(tmp_path, cache))
-    hang_up(terminal)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    check_hung_up(tmp_path)
-
-
-@pytest.mark.slow
-def test_training_goes_on_under_nohup_when_its_terminal_hangs_up(tmp_path: Path, cache: Path, nursery: Nursery) -> None:
+@pytest.mark.parametrize("nohup", ["", "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"], ids=["", "nohup"])
+def test_training_goes_on_when_its_terminal_hangs_up(nohup: str, tmp_path: Path, cache: Path, nursery: Nursery) -> None:
     terminal, output = pty.openpty()
-    prelude = (
-        "import fcntl, os, signal, termios\nos.dup2(1, 0)\nfcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
-        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
-    )
+    prelude = "import fcntl, os, signal, termios\nos.dup2(1, 0)\nfcntl.ioctl(0, termios.TIOCSCTTY, 0)\n" + nohup
     process = forked(nursery, tmp_path, cache, output, HUNG_UP, prelude)
     hang_up(terminal)
     assert process.wait(60) == 0

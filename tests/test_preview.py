@@ -29,7 +29,8 @@ from inft.profiles import resolve
 from tests.data.corpora import picture, write_jsonl
 from tests.inft_tui.programs import Terminal
 from tests.processors import BOTH, ENDS, HEADERS, blank, collator, demo_rows, processor, some_row
-from tests.stand_in_hub import nobody_listens, run_against, serving
+from tests.stand_in_hub import run_before_and_after_it_goes
+from tests.training.nursery import Nursery, program_of
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 COMMAND = (sys.executable, "-m", "inft.preview")
@@ -56,7 +57,6 @@ print("AND WITHOUT", flush=True)
 os.environ["NO_COLOR"] = "1"
 sys.exit(main(sys.argv[1:]))
 """
-"""Loading the libraries takes seconds."""
 
 
 def in_a_process(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -182,9 +182,9 @@ def test_a_pipe_gets_labelled_sections(cache: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("environment")
-def test_a_terminal_gets_colors_unless_it_wants_none() -> None:
+def test_a_terminal_gets_colors_unless_it_wants_none(nursery: Nursery) -> None:
     arguments = ("--profile", "demo_llama", "--split", "test", "--set", "data.article_chars=none")
-    terminal = Terminal(sys.executable, "-c", TWICE, *arguments)
+    terminal = Terminal(sys.executable, "-c", TWICE, *arguments, nursery=nursery)
     assert terminal.wait(120) == 0
     outputs, texts = (shown.split("AND WITHOUT") for shown in (terminal.output, terminal.text))
     for output, text, colors in zip(outputs, texts, (True, False), strict=True):
@@ -285,31 +285,31 @@ def processor_files(family: str, folder: Path) -> dict[str, bytes]:
 def test_only_the_processor_of_a_hub_checkpoint_is_fetched(tmp_path: Path) -> None:
     weights = {"model-00001-of-00002.safetensors": b"0" * 64, "model.safetensors.index.json": b"{}"}
     files = processor_files("aya", tmp_path / "made") | weights
-    arguments = ("-m", "inft.preview", "--profile", "demo_aya", "--set", "basic.model_source=hub", "--json")
-    with serving("model", "CohereLabs/aya-vision-8b", files) as (endpoint, hub):
-        online = {"HF_HUB_OFFLINE": "0"}
-        done = run_against(endpoint, tmp_path / "home", *arguments, environment=online)
-        assert (done.returncode, done.stderr) == (0, "")
-        assert json.loads(done.stdout)["counts"]["total_tokens"] > 100
-        assert "tokenizer.json" in hub.fetched
-        assert not any(name.endswith(".safetensors") for name in hub.fetched)
-    with nobody_listens() as endpoint:
-        done = run_against(endpoint, tmp_path / "other", *arguments, environment=online)
-        assert done.returncode == ExitCode.HUB
-        assert done.stderr.startswith("error: The model CohereLabs/aya-vision-8b is not in the cache")
+    arguments = ("--profile", "demo_aya", "--set", "basic.model_source=hub", "--json")
+    other = ("--set", "basic.aya_model_name=nobody/model", "--set", "basic.aya_processor_name=nobody/model")
+    hub, done, unreached = run_before_and_after_it_goes(
+        *("CohereLabs/aya-vision-8b", files, tmp_path, "inft.preview"),
+        (arguments, [*arguments, *other]),
+        {"HF_HUB_OFFLINE": "0"},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["counts"]["total_tokens"] > 100
+    assert "tokenizer.json" in hub.fetched
+    assert not any(name.endswith(".safetensors") for name in hub.fetched)
+    assert unreached.returncode == ExitCode.HUB
+    assert unreached.stderr.startswith("error: The model nobody/model is not in the cache")
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("environment")
-def test_a_reader_that_leaves_early_is_no_error() -> None:
-    process = subprocess.Popen(
-        [*COMMAND, "--profile", "demo_aya"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ)
-    )
-    assert process.stdout is not None
-    process.stdout.close()
+def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path, nursery: Nursery) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as stdout, (tmp_path / "said").open("wb") as stderr:
+        program = program_of([*COMMAND[1:], "--profile", "demo_aya"])
+        process = nursery.start(program, os.environ, Path.cwd(), stdout.fileno(), errors=stderr.fileno())
     assert process.wait(120) == 0
-    assert process.stderr is not None
-    assert process.stderr.read() == b""
+    assert (tmp_path / "said").read_bytes() == b""
 
 
 @pytest.mark.usefixtures("environment")

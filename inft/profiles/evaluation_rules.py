@@ -9,6 +9,7 @@ from inft.config import Config
 from inft.evaluation_figures import figures_to_choose_by, full_name
 from inft.profiles.knobs import close
 from inft.profiles.problems import Problem
+from inft.sft_params import SFTParams
 from inft.wording import did_you_mean, shown
 
 Where = Callable[[str], str]
@@ -21,6 +22,14 @@ def check_evaluation(config: Config, where: Where) -> Iterator[Problem]:
     if config.evaluates:
         yield from _steps(config, where)
         yield from _metric(config, where)
+    elif config.sft.metric_for_best_model != SFTParams.metric_for_best_model:
+        metric = "sft.metric_for_best_model"
+        yield Problem(
+            f"{metric} = {shown(config.sft.metric_for_best_model)} in {where(metric)} has no effect without an "
+            "evaluation.",
+            "State data.eval_fraction = 0.02, say, or data.eval_split, or leave it out.",
+            (metric, "data.eval_fraction", "data.eval_split"),
+        )
 
 
 def _rows(config: Config, where: Where) -> Iterator[Problem]:
@@ -67,12 +76,18 @@ def _metric(config: Config, where: Where) -> Iterator[Problem]:
             (metric, "data.languages"),
         )
         return
-    more_is_better = figures[name]
-    if more_is_better is not None and more_is_better != config.sft.greater_is_better:
-        stated = str(config.sft.greater_is_better).lower()
+    more_is_better, asked = figures[name], config.sft.greater_is_better
+    if more_is_better is None and asked is None:
         yield Problem(
-            f"{greater} = {stated} in {where(greater)} would keep the worst checkpoint: of {name}, which {metric} in "
-            f"{where(metric)} names, {'more' if more_is_better else 'less'} is better.",
-            f"Set {greater} = {str(more_is_better).lower()}.",
+            f"{metric} = {shown(config.sft.metric_for_best_model)} in {where(metric)} names a figure of which nobody "
+            "can say whether more or less of it is better.",
+            f"State {greater} = true or false.",
+            (metric, greater),
+        )
+    elif more_is_better is not None and asked is not None and more_is_better != asked:
+        yield Problem(
+            f"{greater} = {str(asked).lower()} in {where(greater)} would keep the worst checkpoint: of {name}, which "
+            f"{metric} in {where(metric)} names, {'more' if more_is_better else 'less'} is better.",
+            f"Leave it out, or set {greater} = {str(more_is_better).lower()}.",
             (greater, metric),
         )

@@ -139,6 +139,10 @@ def _eval(event: Record) -> str:
         score = number(event, key)
         if score is not None:
             words.append(f"{label} {figure(score)}")
+    best_by = text(event, "best_by")
+    chosen_by = number(event, best_by)
+    if chosen_by is not None and best_by != "eval_loss" and best_by not in CAPTION_SCORES:
+        words.append(f"{best_by} {figure(chosen_by)}")
     failures = number(event, "eval_caption_failures")
     if failures:
         words.append(f"{failures:,.0f} captions failed")
@@ -150,7 +154,17 @@ def _train_end(event: Record) -> str:
     elapsed, folder = number(event, "elapsed_sec"), text(event, "best_model_dir")
     if elapsed is not None:
         words += f" after {duration(elapsed)}"
-    return f"{words}; adapters in {folder}" if folder else words
+    return f"{words}; adapters{kept_words(event)} in {folder}" if folder else words
+
+
+def kept_words(event: Record) -> str:
+    """Which step's adapters a run has kept, where it had a choice.
+
+    >>> kept_words({"best_step": 20, "best_by": "eval_cider"}), kept_words({})
+    (' of step 20, the best by eval_cider,', '')
+    """
+    step = number(event, "best_step")
+    return "" if step is None else f" of step {step:,.0f}, the best by {text(event, 'best_by')},"
 
 
 def _step(event: Record, max_steps: float | None) -> str:

@@ -83,7 +83,7 @@ def measure(
     if not predictions:
         raise DataError("There is nothing to score.", "Name a file that holds captions.")
     by_language: dict[str, list[Prediction]] = {}
-    for prediction in predictions:
+    for prediction in sorted(predictions, key=lambda prediction: prediction.language):
         by_language.setdefault(prediction.language, []).append(prediction)
     require_segmenters(by_language, mode)
     texts = {

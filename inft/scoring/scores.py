@@ -36,7 +36,7 @@ class ScoreReport:
 
     Attributes:
         mode: how words were told apart.
-        languages: of each language by itself, in the order in which they occur.
+        languages: of each language by itself, in alphabetical order.
         macro: their mean: every language counts the same, however many rows it has.
         pooled: of all rows as one corpus, whose rare words are rare among all languages.
         signatures: how each figure came about: `chrf`, and of each language and `pooled`, `bleu4_en`, `cider_en`.

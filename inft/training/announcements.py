@@ -14,7 +14,8 @@ from inft.training.report import RunReport
 def announce(report: RunReport, kind: str, text: str, level: events.AlertLevel = "info") -> None:
     """A fact about the run, for `console.log` and for whoever follows its events."""
     print(text, flush=True)
-    one_line = "; ".join(" ".join(line.split()) for line in text.splitlines())
+    first, *others = (" ".join(line.split()) for line in text.splitlines())
+    one_line = "; ".join([first.rstrip(".") if others else first, *others])
     report.event(events.alert(level=level, kind=kind, message=one_line, fix=""))
 
 

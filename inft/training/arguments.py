@@ -8,6 +8,7 @@ from trl import SFTConfig
 
 from inft.config import Config
 from inft.errors import NotReadyError
+from inft.evaluation_figures import more_is_better
 from inft.trackers import missing_package
 
 
@@ -51,7 +52,7 @@ def training_arguments(config: Config, output_dir: Path, *, on_gpu: bool) -> SFT
         eval_steps=sft.eval_steps if evaluates else None,
         load_best_model_at_end=evaluates and sft.load_best_model_at_end,
         metric_for_best_model=sft.metric_for_best_model if evaluates else None,
-        greater_is_better=sft.greater_is_better if evaluates else None,
+        greater_is_better=more_is_better(config) if evaluates else None,
         dataloader_num_workers=data.num_workers,
         dataloader_pin_memory=on_gpu,
         remove_unused_columns=False,

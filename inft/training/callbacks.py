@@ -15,12 +15,15 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
+from transformers.trainer_utils import IntervalStrategy
 
 from inft.config import Config
 from inft.errors import InftError
+from inft.evaluation_figures import full_name
 from inft.models.adapters import TrainableTable
 from inft.models.family import Family
 from inft.runs import events
+from inft.training.announcements import announce
 from inft.training.control import RunControl
 from inft.training.meter import StepMeter
 from inft.training.report import RunReport
@@ -80,9 +83,11 @@ class TrainerLoggingCallback(TrainerCallback):
         )
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """One optimiser step is done; the last one is always logged."""
+        """One optimiser step is done; the last one is always logged, and evaluated where any is."""
         self._meter.step()
-        control.should_log |= state.global_step >= state.max_steps
+        is_last = state.global_step >= state.max_steps
+        control.should_log |= is_last
+        control.should_evaluate |= is_last and args.eval_strategy != IntervalStrategy.NO
         self._report.progress(state.global_step, state.max_steps)
 
     def on_log(
@@ -121,12 +126,14 @@ class TrainerLoggingCallback(TrainerCallback):
     ) -> None:
         """An evaluation is done."""
         figures: dict[str, Any] = dict(metrics or {})
+        chooses: dict[str, Any] = {"best_by": _chosen_by(args)} if args.load_best_model_at_end else {}
         self._report.event(
             events.eval(
                 global_step=state.global_step,
                 eval_loss=figures.pop("eval_loss", None),
                 epoch=figures.pop("epoch", state.epoch),
                 elapsed_sec=self._meter.elapsed_sec,
+                **chooses,
                 **figures,
             )
         )
@@ -221,7 +228,37 @@ class Requests(TrainerCallback):
 
 
 class ResumableEarlyStopping(EarlyStoppingCallback):
-    """Early stopping that goes on counting in a resumed run, and ends at once one that had already ended."""
+    """Early stopping that goes on counting in a resumed run, and ends at once one that had already ended.
+
+    Args:
+        patience: evaluations without improvement.
+        threshold: a smaller change is none.
+        report: is told of the end.
+    """
+
+    def __init__(self, patience: int, threshold: float, report: RunReport) -> None:
+        super().__init__(patience, threshold)
+        self._report = report
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """An evaluation is done."""
+        went_on = not control.should_training_stop
+        super().on_evaluate(args, state, control, metrics or {}, **kwargs)
+        if went_on and control.should_training_stop and state.global_step < state.max_steps:
+            announce(
+                self._report,
+                "early stop",
+                f"{_chosen_by(args)} has not improved by more than "
+                f"{self.early_stopping_threshold:g} in {self.early_stopping_patience} evaluations, so training ends "
+                f"after step {state.global_step} of {state.max_steps}.",
+            )
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -235,9 +272,15 @@ class ResumableEarlyStopping(EarlyStoppingCallback):
         control.should_training_stop |= self.early_stopping_patience_counter >= self.early_stopping_patience
 
 
-def early_stopping(config: Config) -> list[TrainerCallback]:
+def _chosen_by(args: TrainingArguments) -> str:
+    """The figure that says which checkpoint is the best."""
+    assert args.metric_for_best_model is not None
+    return full_name(args.metric_for_best_model)
+
+
+def early_stopping(config: Config, report: RunReport) -> list[TrainerCallback]:
     """The callback that ends a run which no longer improves, if there is an evaluation to tell by."""
     sft = config.sft
     if not config.evaluates or not sft.load_best_model_at_end or sft.early_stopping_patience == 0:
         return []
-    return [ResumableEarlyStopping(sft.early_stopping_patience, sft.early_stopping_threshold)]
+    return [ResumableEarlyStopping(sft.early_stopping_patience, sft.early_stopping_threshold, report)]

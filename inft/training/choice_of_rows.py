@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from inft.captioning.settings import GenerationSettings
 from inft.config import Config
+from inft.data.collators import CaptionCollator
 from inft.data.munichus import Selection, load_evaluation_rows, load_rows
 from inft.training.announcements import announce
+from inft.training.caption_scores import CaptionScores, drawn_rows
+from inft.training.evaluation import HeldOut
 from inft.training.report import RunReport
+from inft.training.samples import Samples
 
 
 def rows_to_train_on(config: Config, report: RunReport, root: Path) -> Selection:
@@ -54,3 +59,17 @@ def tell_shared_articles(trained: Selection, evaluated: Selection, report: RunRe
 def _tell(name: str, rows: Selection, report: RunReport) -> None:
     """Which rows of a split are used, and what was left out."""
     announce(report, "rows", f"{name}: {rows.report.text()}", "warning" if rows.report.total_skipped else "info")
+
+
+def hold_out(config: Config, rows: Selection, collator: CaptionCollator, samples: Samples) -> HeldOut:
+    """What is evaluated on, and how."""
+    if not config.basic.eval_captions:
+        return HeldOut(collator, rows.languages)
+    captions = CaptionScores(
+        collator,
+        drawn_rows(rows.languages, config.basic.eval_captions, config.data.seed),
+        GenerationSettings.greedy(config.basic),
+        batch_size=config.sft.inference_batch_size,
+        write=samples.write,
+    )
+    return HeldOut(collator, rows.languages, captions)

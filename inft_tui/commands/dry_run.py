@@ -44,6 +44,7 @@ def _lines(planned: Plan, config: Config) -> list[str]:
         ("family", f"{planned.family}, {planned.mode}"),
         ("model", planned.model),
         ("data", planned.data),
+        ("evaluation", planned.evaluation),
         ("precision", f"{planned.compute_dtype}, attention {planned.attention}"),
         ("batch", f"{planned.effective_batch} rows per step, {_at_a_time(planned, config)}"),
         *([("forecast", forecast)] if forecast is not None else []),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import codecs
 import fcntl
-import io
 import os
 import pty
 import re
@@ -22,7 +21,7 @@ from pathlib import Path
 from inft.machine.processes import ProcessId, is_alive
 from inft.runs.directory import RunDirectory
 from inft.runs.status import Status, read_status
-from tests.training.nursery import Forked, Nursery
+from tests.training.nursery import Forked, Nursery, program_of
 
 COMMANDS = Nursery("commands")
 """Where commands are forked that need not load the command line."""
@@ -58,6 +57,9 @@ request = Request(name, [], sys.argv, as_json="--json" in options, dry_run="--dr
 sys.exit(exit_code_of(lambda: run(request, None, module="tests.runs.stand_in"), as_json=request.as_json))
 """
 """`inft-tui resume NAME`, with the stand-in as its trainer."""
+
+CONTROLLED = "import fcntl, termios\nfcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+"""Statements of a session's first process that make stdin the terminal that it hears from."""
 
 SAVING = "tests.inft_tui.saving"
 """A stand-in that saves real checkpoints, for the variable TRAINER."""
@@ -112,78 +114,52 @@ def kill(run: RunDirectory, *victims: str) -> None:
             time.sleep(0.01)
 
 
-def over_pipes(
-    command: Sequence[str], env: Mapping[str, str] | None = None, timeout_s: float = 60.0
-) -> subprocess.CompletedProcess[str]:
-    """Python with arguments, its output caught; its stdin is empty."""
-    (output, out), (errors, err) = os.pipe(), os.pipe()
-    with open(os.devnull) as nothing:
-        process = begun(command, {**os.environ, **(env or {})}, nothing.fileno(), out, err)
-    os.close(out)
-    os.close(err)
-    end, said, left = time.monotonic() + timeout_s, {output: b"", errors: b""}, {output, errors}
-    while left:
-        ready = select.select([*left], [], [], max(0.0, end - time.monotonic()))[0]
-        if not ready:
-            process.kill()
-            raise subprocess.TimeoutExpired([*command], timeout_s, said[output], said[errors])
-        for descriptor in ready:
-            data = os.read(descriptor, 65536)
-            said[descriptor] += data
-            if not data:
-                os.close(descriptor)
-                left.remove(descriptor)
-    code = process.wait(max(0.0, end - time.monotonic()))
-    newlines = io.IncrementalNewlineDecoder(None, translate=True)
-    output_text, errors_text = (newlines.decode(text.decode("utf-8"), final=True) for text in said.values())
-    return subprocess.CompletedProcess([*command], code, output_text, errors_text)
-
-
-def begun(
-    command: Sequence[str],
-    environment: Mapping[str, str],
-    stdin: int,
-    stdout: int,
-    stderr: int,
-    *,
-    on_terminal: bool = False,
-) -> subprocess.Popen[bytes] | Forked:
-    """A process of a session of its own: `python -m` and `python -c` are forked where nobody can tell the difference.
-
-    Args:
-        command: the program and its arguments.
-        environment: all of it.
-        stdin, stdout, stderr: descriptors.
-        on_terminal: stdin becomes its controlling terminal.
-    """
-    if command[0] == sys.executable and command[1] in ("-m", "-c") and COMMANDS.fits(environment):
-        program = "import fcntl, termios\nfcntl.ioctl(0, termios.TIOCSCTTY, 0)\n" if on_terminal else ""
-        if command[1] == "-m":
-            program += f"import runpy, sys\nsys.argv[1:] = {[*command[3:]]!r}\n"
-            program += f"runpy.run_module({command[2]!r}, run_name='__main__', alter_sys=True)\n"
-        else:
-            program += f"import sys\nsys.argv[1:] = {[*command[3:]]!r}\n{command[2]}"
-        return COMMANDS.start(program, environment, Path.cwd(), stdout, errors=stderr, stdin=stdin)
-    return subprocess.Popen(
-        command,
-        stdin=stdin,
-        stdout=stdout,
-        stderr=stderr,
-        start_new_session=True,
-        preexec_fn=(lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) if on_terminal else None,
-        env=environment,
+def over_pipes(command: Sequence[str], env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Python with arguments, forked where nobody can tell the difference, its output caught."""
+    environment = {**os.environ, **(env or {})}
+    if COMMANDS.fits(environment):
+        return COMMANDS.run(command[1:], environment)
+    return subprocess.run(
+        command, capture_output=True, text=True, encoding="utf-8", env=environment, timeout=60, check=False
     )
 
 
 class Terminal:
-    """A program on a terminal of its own."""
+    """A program on a terminal of its own.
 
-    def __init__(self, *command: str, columns: int = 80, rows: int = 24, env: dict[str, str] | None = None) -> None:
+    Args:
+        command: the program and its arguments.
+        columns, rows: of the window.
+        env: beside this process's environment.
+        nursery: forks it where it is Python and nobody can tell the difference.
+    """
+
+    def __init__(
+        self,
+        *command: str,
+        columns: int = 80,
+        rows: int = 24,
+        env: dict[str, str] | None = None,
+        nursery: Nursery = COMMANDS,
+    ) -> None:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         plain = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")}
         environment = {**plain, "TERM": "xterm-256color", **(env or {})}
-        self.process = begun(command, environment, slave, slave, slave, on_terminal=True)
+        self.process: subprocess.Popen[bytes] | Forked
+        if command[0] == sys.executable and nursery.fits(environment):
+            program = CONTROLLED + program_of(command[1:])
+            self.process = nursery.start(program, environment, Path.cwd(), slave, stdin=slave)
+        else:
+            self.process = subprocess.Popen(
+                command,
+                stdin=slave,
+                stdout=slave,
+                stderr=slave,
+                start_new_session=True,
+                preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+                env=environment,
+            )
         os.close(slave)
         self.output = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a read can end within a character

@@ -17,7 +17,7 @@ from inft.runs.directory import RunDirectory
 from inft.runs.inspect import inspect
 from inft.runs.locks import OutputLocks
 from inft.runs.status import Status
-from tests.inft_tui.programs import HEADLESS, Terminal, headless, kill, only_run, started, wait_for
+from tests.inft_tui.programs import HEADLESS, Terminal, headless, kill, only_run, over_pipes, started, wait_for
 from tests.runs.pretend import new_run, write_status
 
 
@@ -47,14 +47,7 @@ launching.link_latest = fail
 
 def variant(change: str, *options: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """A headless run in a process in which something was changed before."""
-    return subprocess.run(
-        [sys.executable, "-c", f"import sys\n{change}{HEADLESS}", *options],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **(env or {})},
-        timeout=60,
-        check=False,
-    )
+    return over_pipes([sys.executable, "-c", f"import sys\n{change}{HEADLESS}", *options], env)
 
 
 class TestPipe:

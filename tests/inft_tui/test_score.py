@@ -115,7 +115,7 @@ def test_rows_of_a_script_without_blanks_are_doubted(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps(one) + "\n" for one in records))
     words = " ".join(inft_tui("score", "--predictions", str(path)).stdout.split())
     assert "th is written without blanks and nothing here tells its words apart" in words
-    assert "Of a single row CIDEr is 0 (th, en)" in words
+    assert "Of a single row CIDEr is 0 (en, th)" in words
 
 
 def test_what_is_wrong_is_one_sentence(file: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from inft.errors import ExitCode
 from inft.params import FamilyName
-from tests.stand_in_hub import Hub, nobody_listens, run_against, serving
+from tests.stand_in_hub import Hub, serving
 
 MODEL = "CohereLabs/aya-vision-8b"
 TOKEN = "hf_" + "Ab1" * 11 + "Z"
@@ -211,21 +211,3 @@ def test_a_repository_with_pickles_alone_is_refused(asker: Asker, hub: type[Hub]
     assert answer["exit_code"] == ExitCode.USAGE
     assert "no weights in safetensors files" in answer["message"]
     assert "pytorch_model.bin" not in hub.fetched
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("environment", [{}, {"HF_HUB_OFFLINE": "1"}])
-def test_without_a_network_the_command_ends_in_one_sentence(environment: dict[str, str], tmp_path: Path) -> None:
-    with nobody_listens() as endpoint:
-        done = run_against(
-            endpoint,
-            tmp_path,
-            *("-m", "inft.modules", "--profile", "aya_adv"),
-            environment=environment | {"HF_TOKEN": TOKEN},
-        )
-    assert done.returncode == ExitCode.HUB
-    assert done.stdout == ""
-    lines = done.stderr.splitlines()
-    assert len(lines) == 2
-    assert lines[0].startswith("error: The model CohereLabs/aya-vision-8b is not in the cache")
-    assert TOKEN not in done.stderr

@@ -18,7 +18,11 @@ from inft.modules import main
 from inft.params import FamilyName
 from inft.profiles import resolve
 from tests.models.bases import demo
-from tests.stand_in_hub import run_against, serving
+from tests.stand_in_hub import run_before_and_after_it_goes
+from tests.training.nursery import Nursery
+
+TOKEN = "hf_" + "Ab1" * 11 + "Z"
+ELSEWHERE = ("--set", "basic.aya_model_name=nobody/model", "--set", "basic.aya_processor_name=nobody/model")
 
 
 def modules(cache: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -184,10 +188,30 @@ def test_a_mistake_is_an_alert_in_json(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_hub_checkpoint_is_described_by_its_config_json(tiny: dict[FamilyName, Path], tmp_path: Path) -> None:
     contents = {path.name: path.read_bytes() for path in tiny["aya"].iterdir()}
-    with serving("model", "CohereLabs/aya-vision-8b", contents) as (endpoint, hub):
-        done = run_against(endpoint, tmp_path, "-m", "inft.modules", "--profile", "aya_adv")
-        assert (done.returncode, done.stderr) == (ExitCode.FINISHED, "")
-        assert done.stdout.startswith("42 linear layers of CohereLabs/aya-vision-8b: ")
-        assert hub.fetched == ["config.json"]
+    arguments = ("--profile", "aya_adv")
+    hub, done, unreached = run_before_and_after_it_goes(
+        *("CohereLabs/aya-vision-8b", contents, tmp_path, "inft.modules"),
+        (arguments, [*arguments, *ELSEWHERE]),
+        {"HF_TOKEN": TOKEN},
+    )
+    assert (done.returncode, done.stderr) == (ExitCode.FINISHED, "")
+    assert done.stdout.startswith("42 linear layers of CohereLabs/aya-vision-8b: ")
+    assert hub.fetched == ["config.json"]
     lines = [line.split() for line in done.stdout.splitlines()]
     assert ["model.multi_modal_projector.linear_2", "128x256", "x1", "projector", "adapter"] in lines
+    check_not_had(unreached)
+
+
+@pytest.mark.slow
+def test_offline_the_command_ends_in_one_sentence(nursery: Nursery) -> None:
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_TOKEN": TOKEN}
+    check_not_had(nursery.run(["-m", "inft.modules", "--profile", "aya_adv", *ELSEWHERE], environment))
+
+
+def check_not_had(done: subprocess.CompletedProcess[str]) -> None:
+    assert done.returncode == ExitCode.HUB
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("error: The model nobody/model is not in the cache")
+    assert TOKEN not in done.stderr

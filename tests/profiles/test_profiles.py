@@ -510,9 +510,17 @@ def test_everything_wrong_is_said_at_once(write: Callable[..., str]) -> None:
             "needs captions to score, and basic.eval_captions = 0 in profiles/mine.toml line 3 has none made.",
         ),
         (
-            "[data]\neval_fraction = 0.1\n[sft]\nmetric_for_best_model = 'eval_chrf_zh'\n",
+            "[data]\neval_fraction = 0.1\n[sft]\nmetric_for_best_model = 'eval_chrf_zh'\ngreater_is_better = false\n",
             "would keep the worst checkpoint: of eval_chrf_zh, which sft.metric_for_best_model in profiles/mine.toml "
-            "line 5 names, more is better. Set sft.greater_is_better = true.",
+            "line 5 names, more is better. Leave it out, or set sft.greater_is_better = true.",
+        ),
+        (
+            "[data]\neval_fraction = 0.1\n[sft]\nmetric_for_best_model = 'entropy'\n",
+            "names a figure of which nobody can say whether more or less of it is better.",
+        ),
+        (
+            "[sft]\nmetric_for_best_model = 'eval_cider'\n",
+            "in profiles/mine.toml line 3 has no effect without an evaluation.",
         ),
         (
             "[data]\neval_split = 'test'\n[sft]\ngreater_is_better = true\n",

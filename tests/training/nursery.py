@@ -7,6 +7,7 @@ can show (libraries that do not load, a stop while they do, what Python and libc
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import os
 import select
@@ -16,8 +17,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Literal
@@ -115,6 +116,30 @@ class Nursery:
             theirs.close()
             return Forked(mine)
 
+    def run(
+        self, arguments: Sequence[str], environment: Mapping[str, str], timeout_s: float = 60.0
+    ) -> subprocess.CompletedProcess[str]:
+        """Python with arguments from `-m` or `-c` on, in this folder, its output caught; its stdin is empty."""
+        (output, out), (errors, err) = os.pipe(), os.pipe()
+        process = self.start(program_of(arguments), environment, Path.cwd(), out, errors=err)
+        os.close(out)
+        os.close(err)
+        end, said, left = time.monotonic() + timeout_s, {output: b"", errors: b""}, {output, errors}
+        while left:
+            ready = select.select([*left], [], [], max(0.0, end - time.monotonic()))[0]
+            if not ready:
+                process.kill()
+                raise subprocess.TimeoutExpired([*arguments], timeout_s, said[output], said[errors])
+            for descriptor in ready:
+                data = os.read(descriptor, 1 << 16)
+                said[descriptor] += data
+                if not data:
+                    os.close(descriptor)
+                    left.remove(descriptor)
+        code = process.wait(max(0.0, end - time.monotonic()))
+        texts = (io.TextIOWrapper(io.BytesIO(data), "utf-8").read() for data in said.values())
+        return subprocess.CompletedProcess([*arguments], code, *texts)
+
     def fits(self, environment: Mapping[str, str]) -> bool:
         """Whether a fork is in this environment what a process from scratch would be.
 
@@ -146,6 +171,16 @@ class Nursery:
         if self._requests is not None and self._process is not None:
             self._requests.close()
             self._process.wait()
+
+
+def program_of(arguments: Sequence[str]) -> str:
+    """The statements that `python -m MODULE` or `python -c STATEMENTS` with arguments of its own would execute."""
+    option, what, *own = arguments
+    assert option in ("-m", "-c")
+    program = f"import sys\nsys.argv[1:] = {own!r}\n"
+    if option == "-c":
+        return program + what
+    return f"{program}import runpy\nrunpy.run_module({what!r}, run_name='__main__', alter_sys=True)\n"
 
 
 def serve(requests: socket.socket) -> tuple[str, dict[str, str], str]:
@@ -188,10 +223,14 @@ def _reap(*_: object) -> None:
 def load_commands() -> None:
     """Imports the commands of `inft-tui`, and with them everything that is not torch."""
     with quick_loading():
-        import inft_tui.command_line  # noqa: F401
+        from inft_tui.command_line import app
 
         for path in (REPOSITORY / "inft_tui" / "commands").glob("[!_]*.py"):
             importlib.import_module(f"inft_tui.commands.{path.stem}")
+        importlib.import_module("inft.readiness.hub_asking")
+        # Half of what Typer loads it loads at the first command line.
+        with redirect_stdout(io.StringIO()), suppress(SystemExit):
+            app(["--version"], prog_name="inft-tui")
 
 
 LOADING: dict[str, Callable[[], object]] = {"training": load_pipeline, "commands": load_commands}
@@ -200,7 +239,7 @@ LOADING: dict[str, Callable[[], object]] = {"training": load_pipeline, "commands
 def renew_streams() -> None:
     """Has stdin, stdout and stderr be what they are at the start of a process that has these descriptors."""
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
-        stream = open(
+        stream = open(  # noqa: SIM115 - until the process ends
             descriptor,
             "w" if descriptor else "r",
             buffering=1 if descriptor == 2 or os.isatty(descriptor) else -1,
