@@ -202,10 +202,10 @@ def test_a_terminal_gets_colors_unless_it_wants_none(nursery: Nursery) -> None:
     [
         pytest.param([], "error: --profile is missing. There are: ", id="no profile"),
         pytest.param(["--profile", "demo_lama"], "Did you mean", id="unknown profile"),
-        pytest.param(["--profile", "demo_aya", "--row", "180"], "Rows count from 0 to 179.", id="row too high"),
-        pytest.param(["--profile", "demo_aya", "--row", "-1"], "--row -1 is not among the 180 rows", id="below 0"),
+        pytest.param(["--profile", "demo_aya", "--row", "160"], "Rows count from 0 to 159.", id="row too high"),
+        pytest.param(["--profile", "demo_aya", "--row", "-1"], "--row -1 is not among the 160 rows", id="below 0"),
         pytest.param(
-            ["--profile", "demo_aya", "--lang", "ja", "--row", "18"], "18 rows of split train in ja", id="of a language"
+            ["--profile", "demo_aya", "--lang", "ja", "--row", "18"], "16 rows of split train in ja", id="of a language"
         ),
         pytest.param(["--profile", "demo_aya", "--row", "x"], "invalid int value", id="no number"),
         pytest.param(["--profile", "demo_aya", "--lang", "xx"], "ar, en, fr, hi, id, ja, si, ur, yue, zh", id="lang"),
@@ -267,7 +267,7 @@ def test_a_folder_needs_no_weights(tmp_path: Path, cache: Path, capsys: pytest.C
     for name, data in processor_files("llama32", tmp_path / "made").items():
         (folder / name).write_bytes(data)
     assert preview.main(arguments) == 0
-    assert "demo_llama: row 0 of 180" in capsys.readouterr().out
+    assert "demo_llama: row 0 of 160" in capsys.readouterr().out
     code, error = error_of(capsys, *arguments, "--set", "family=aya")
     assert code == ExitCode.USAGE
     assert "mllama" in error
