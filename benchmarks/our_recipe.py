@@ -21,11 +21,11 @@ from inft.models.layers import set_up_layers
 from inft.models.quantization import DTYPES
 from inft.runs.directory import RunDirectory
 from inft.training.arguments import training_arguments
-from inft.training.checkpointing import CheckpointPlan
 from inft.training.meter import StepMeter
 from inft.training.order import cost_by_size
 from inft.training.padding_free import trainer_for
 from inft.training.report import RunReport
+from inft.training.resumed import CheckpointPlan
 from inft.training.trainer import CaptionTrainer
 
 

@@ -114,6 +114,10 @@ class DataError(InftError):
     kind = "data"
 
 
+class UnknownSplitError(DataError):
+    """The corpus has no split of that name."""
+
+
 class DiskError(InftError):
     """Something could not be written."""
 

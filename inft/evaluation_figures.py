@@ -40,6 +40,29 @@ def more_is_better(config: Config) -> bool:
     return bool(figures_to_choose_by(config)[full_name(config.sft.metric_for_best_model)] if stated is None else stated)
 
 
+def criterion(config: Config) -> dict[str, object]:
+    """What decides which checkpoint is the best, by name: figures are comparable where all of it is the same.
+
+    >>> from inft.profiles import resolve
+    >>> criterion(resolve("aya_basic", ["data.eval_fraction=0.1"]).config)
+    {'sft.metric_for_best_model': 'eval_loss', 'sft.greater_is_better': False}
+    """
+    if not config.evaluates:
+        return {}
+    name, basic = full_name(config.sft.metric_for_best_model), config.basic
+    found: dict[str, object] = {
+        "sft.metric_for_best_model": name,
+        "sft.greater_is_better": more_is_better(config),
+    }
+    if any(name.startswith(f"{PREFIX}{metric}") for metric in (*CAPTION_METRICS, "caption_failures")):
+        found |= {
+            "basic.eval_captions": basic.eval_captions,
+            "basic.gen_max_new_tokens": basic.gen_max_new_tokens,
+            "basic.gen_num_beams": basic.gen_num_beams,
+        }
+    return found
+
+
 def full_name(metric: str) -> str:
     """A figure's name in the event; the Trainer takes one without the prefix, too.
 

@@ -172,7 +172,11 @@ class BasicParams:
         ),
     ] = 4
     gen_do_sample: Annotated[
-        bool, Meta(description="Sample those captions; off = greedy or beam search.", extra={"curve": False})
+        bool,
+        Meta(
+            description="Sample the captions at the end of the run; off = greedy or beam search, as at evaluations.",
+            extra={"curve": False},
+        ),
     ] = True
     gen_top_p: Annotated[
         float, Meta(gt=0, le=1, description="Nucleus of the sampling.", extra={"unit": "probability", "curve": False})

@@ -13,7 +13,6 @@ from transformers import TrainerCallback, set_seed
 
 from inft.captioning.captioner import caption_rows
 from inft.captioning.settings import GenerationSettings
-from inft.captioning.spread import evenly_spread
 from inft.config import Config
 from inft.data.cached_lengths import Lengths, find_lengths
 from inft.data.collators import CaptionCollator
@@ -22,8 +21,9 @@ from inft.data.images import open_image
 from inft.data.munichus import Selection
 from inft.data.rows import UnusableRow
 from inft.data.skips import SkipLedger
+from inft.data.spread import evenly_spread
 from inft.errors import ConfigError, DiskError, ExitCode, InftError
-from inft.evaluation_figures import full_name
+from inft.evaluation_figures import criterion, full_name
 from inft.forecast.architecture import Architecture, read_architecture
 from inft.forecast.flops import ModelFlop
 from inft.forecast.identity import lengths_key
@@ -48,14 +48,19 @@ from inft.runs.find import reference
 from inft.runs.lineage import ancestors
 from inft.runs.plans import write_plan
 from inft.runs.results import Result
-from inft.scoring.modes import require_segmenters
 from inft.training.announcements import announce, tell_aside, tell_leftovers, tell_skips, tell_unusable
 from inft.training.arguments import check_tracker, training_arguments
 from inft.training.callbacks import GradientGuard, Requests, TrainerLoggingCallback, early_stopping
-from inft.training.checkpointing import CheckpointPlan
-from inft.training.choice_of_rows import hold_out, rows_to_evaluate_on, rows_to_train_on, tell_shared_articles
+from inft.training.choice_of_rows import (
+    hold_out,
+    require_scoring,
+    rows_to_evaluate_on,
+    rows_to_train_on,
+    tell_shared_articles,
+)
 from inft.training.control import RunControl
 from inft.training.earlier import set_checkpoints_aside
+from inft.training.evaluation import check_languages
 from inft.training.first_step import FirstStep
 from inft.training.fit import Fit, as_given, enforce_limit, fit, notices, this_card
 from inft.training.matrix_rate import matrix_rate
@@ -67,6 +72,7 @@ from inft.training.precision import Machine, check_fast_path, check_precision, t
 from inft.training.report import RunReport
 from inft.training.results import put_result, sweep_results
 from inft.training.resume_state import fingerprint
+from inft.training.resumed import CheckpointPlan
 from inft.training.samples import Samples
 from inft.training.stopwatch import stopwatch_of
 from inft.training.trace import step_trace
@@ -107,8 +113,7 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
         recompute=config.sft.gradient_checkpointing and config.sft.fit == "manual",
     )
     check_tracker(config.sft.report_to)
-    if config.evaluates and config.basic.eval_captions:
-        require_segmenters(config.data.languages, "standard")
+    require_scoring(config)
     output_dir = inside(root, config.output_dir, config.output_dir_key)
     best_model_dir = inside(root, config.best_model_dir, config.best_model_dir_key)
     start = starting_point(run)
@@ -129,6 +134,8 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
     samples = Samples(captioned.corpus, run.path, report)
     held_out = None if unseen is None else hold_out(config, unseen, captioned, samples)
     check_supervision(collator)
+    if held_out is not None:
+        check_languages(held_out)
     lengths = measure(config, rows, collator, report, root, key_before=key_before)
     tell_unusable(lengths.statistics, report)
     check_usable(lengths.statistics)
@@ -142,6 +149,7 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
     meter = StepMeter(stopwatch_of(machine.device), flop=ModelFlop(config, architecture).total, matrix_rate=rate)
     ledger = SkipLedger("while training")
     lineage = tuple(ancestors(run))
+    base = identify(checkpoint.name, checkpoint.model)
     requests = Requests(control, report)
     origin = {} if start is None else start.origin
     trainer = trainer_for(
@@ -156,7 +164,7 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
         rehearses=start is not None and machine.on_gpu,
         held_out=held_out,
         meter=meter,
-        plan=CheckpointPlan(output_dir, lineage, config.sft.save_total_limit, fingerprints),
+        plan=CheckpointPlan(output_dir, lineage, config.sft.save_total_limit, fingerprints, base, criterion(config)),
         report=report,
         ledger=ledger,
         is_ending=lambda: control.stop is not None or report.disk_problem is not None,
@@ -188,12 +196,7 @@ def train(run: RunDirectory, config: Config, report: RunReport, root: Path, cont
     cut_short = requests.cut_short or trainer.evaluation_due
     last = trainer.state.global_step
     best = trainer.loaded_best
-    result = Result(
-        run.run_id,
-        last if best is None else best,
-        is_best=best is not None,
-        base=identify(checkpoint.name, checkpoint.model),
-    )
+    result = Result(run.run_id, last if best is None else best, is_best=best is not None, base=base)
     with report.saving():
         aside = put_result(
             best_model_dir,
@@ -383,4 +386,4 @@ def caption_some(
     for captions in caption_rows(model, collator, rows, settings, batch_size=config.sft.inference_batch_size):
         if control.stop is not None:
             return  # everything is saved; only captions to look at are missing
-        samples.write(captions, step)
+        samples.write(captions, step, final=True)

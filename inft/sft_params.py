@@ -102,7 +102,13 @@ class SFTParams:
         int, Meta(ge=1, description="Optimiser steps between log lines.", extra={"unit": "steps", "curve": False})
     ] = 50
     save_steps: Annotated[
-        int, Meta(ge=1, description="Optimiser steps between checkpoints.", extra={"unit": "steps", "curve": False})
+        int,
+        Meta(
+            ge=1,
+            description="Optimiser steps between checkpoints; with load_best_model_at_end, each evaluation that is "
+            "the best so far has one, too.",
+            extra={"unit": "steps", "curve": False},
+        ),
     ] = 500
     save_total_limit: Annotated[
         int,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
-from textual._compositor import ChopsUpdate
+from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App
 from textual.screen import Screen
 
@@ -31,7 +31,7 @@ from inft_tui.screens.doors import screen_above, screen_for
 from inft_tui.screens.runs import RunsScreen
 from inft_tui.subjects import Subjects
 from inft_tui.watched import SLICE_S
-from inft_tui.widgets.narrow_update import NarrowUpdate
+from inft_tui.widgets.narrow_update import NarrowUpdate, WholeUpdate
 from inft_tui.worker import Worker
 
 LISTING_S = 1.0
@@ -261,7 +261,11 @@ class ConsoleApp(App[None], inherit_bindings=False):
         """Draws, unless the terminal is behind: it then gets one whole drawing once it has caught up."""
         if isinstance(self._driver, TerminalDriver) and self._driver.is_behind:
             return
-        super()._display(screen, NarrowUpdate.of(renderable) if isinstance(renderable, ChopsUpdate) else renderable)
+        if isinstance(renderable, ChopsUpdate):
+            renderable = NarrowUpdate.of(renderable)
+        elif isinstance(renderable, LayoutUpdate):
+            renderable = WholeUpdate.of(renderable)
+        super()._display(screen, renderable)
 
     def _handle_exception(self, error: Exception) -> None:
         """Keeps what happened for whoever started the app, who says it once the terminal is back."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rich.cells import cell_len, get_character_cell_size
-
 from inft.runs.quantities import size
+from inft_tui.display.columns import clusters, columns_of
 from inft_tui.display.spans import EMPTY, Line, Span, cut, width
 from inft_tui.logs.errors import is_error, is_warning
 from inft_tui.logs.pager import Page
@@ -18,6 +17,9 @@ LEAST_PLACE = 12
 """Columns below which the beginning of where the window stands says nothing."""
 MARGIN = 1
 """Columns that stay empty before lines without numbers."""
+BEYOND = 9
+"""Columns by which a line that goes on is given longer than there is room for, so that it is cut with an ellipsis: more
+than what is seen as one character takes, be it an emoji of four people."""
 
 Found = Callable[[str], Sequence[tuple[int, int]]]
 
@@ -163,7 +165,7 @@ def _pieces(text: str, look: Look, room: int) -> list[tuple[str, list[tuple[int,
     found = [] if look.found is None else list(look.found(text))
     if not look.wraps:
         start = _column(text, look.left)
-        return [_piece(text, start, _column(text, look.left + room + 1), found)]
+        return [_piece(text, start, _column(text, look.left + room + BEYOND), found)]
     pieces = []
     start = 0
     while True:
@@ -181,13 +183,14 @@ def _piece(text: str, start: int, end: int, found: Sequence[tuple[int, int]]) ->
 
 def _column(text: str, columns: int) -> int:
     """How many of the first characters of `text` fit into `columns`."""
-    if text.isascii() or cell_len(text) <= columns:
+    if text.isascii():
         return min(len(text), columns)
-    used = 0
-    for place, character in enumerate(text):
-        used += get_character_cell_size(character)
+    used = place = 0
+    for cluster in clusters(text):
+        used += columns_of(cluster)
         if used > columns:
             return place
+        place += len(cluster)
     return len(text)
 
 

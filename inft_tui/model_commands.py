@@ -57,7 +57,7 @@ def score(
         int | None, typer.Option("--batch-size", metavar="N", help="Default: by the memory there is.")
     ] = None,
     sample: Annotated[
-        bool, typer.Option("--sample", help="Draw tokens at random instead of taking the likeliest.")
+        bool, typer.Option("--sample", help="Draw tokens as the guide's reference does; default: the likeliest.")
     ] = False,
     in_4bit: Annotated[bool, typer.Option("--in-4bit", help="Load the base in 4 bit.")] = False,
     in_16bit: Annotated[bool, typer.Option("--in-16bit", help="Load it in 16 bit; default: as trained.")] = False,

@@ -130,12 +130,14 @@ def _evaluation(config: Config) -> str:
     count = config.basic.eval_captions
     captions = f", with {count:,} caption{'s' if count > 1 else ''} of each language" if count else ""
     words = f"every {sft.eval_steps:,} steps and at the end on {rows}{captions}"
-    if not sft.load_best_model_at_end:
-        return f"{words}; the last step's adapters are kept"
     metric = full_name(sft.metric_for_best_model)
-    words += f"; the checkpoint with the {'highest' if more_is_better(config) else 'lowest'} {metric} is kept"
+    if sft.load_best_model_at_end:
+        best = "highest" if more_is_better(config) else "lowest"
+        words += f"; the checkpoint with the {best} {metric} is kept"
+    else:
+        words += "; the last step's adapters are kept"
     patience = sft.early_stopping_patience
-    return f"{words}, and {patience} without improvement end the run" if patience else words
+    return f"{words}, and {patience} without a better {metric} end the run" if patience else words
 
 
 def _differences(resolved: Resolved) -> list[Difference]:

@@ -34,19 +34,14 @@ def lines(found: Assessment, width: int) -> Iterator[Text]:
     file = found.file
     whole = file.pooled.scores
     failed = f", {whole.failures:,} of them without a caption" if whole.failures else ""
-    yield from _wrapped(
-        f"{visible(str(file.path))}: {_rows(whole.rows)}{failed}, scored in {found.mode} mode", width, HEAD_STYLE
-    )
+    yield from _headed(str(file.path), f"{_rows(whole.rows)}{failed}, scored in {found.mode} mode", width)
     yield Text()
     yield from _scores(file, width)
     if found.rival is not None:
         yield Text()
         by = "by their numbers" if found.paired_by == "row" else "by their order in each language"
-        yield from _wrapped(
-            f"Compared with {visible(str(found.rival.path))}: {_rows(found.rival.pooled.scores.rows)}, paired {by}",
-            width,
-            HEAD_STYLE,
-        )
+        yield Text("Compared with", HEAD_STYLE)
+        yield from _headed(str(found.rival.path), f"{_rows(found.rival.pooled.scores.rows)}, paired {by}", width)
         yield Text()
         yield from _scores(found.rival, width)
         yield Text()
@@ -135,7 +130,8 @@ def _legend(found: Assessment, width: int) -> Iterator[Text]:
     for language in found.doubted:
         yield from _wrapped(
             f"{visible(language)} is written without blanks and nothing here tells its words apart: its BLEU-4 and "
-            "CIDEr count phrases as words. Go by its chrF.",
+            "CIDEr count phrases as words. Go by its chrF; Chinese, Cantonese and Japanese are told apart as zh, yue "
+            "and ja.",
             width,
             FAILED_STYLE,
         )
@@ -227,6 +223,16 @@ def _drawn(table: Sequence[Sequence[_Cell]], width: int) -> Iterator[Text]:
             line.append("" if place else blank)
         line.rstrip()
         yield line
+
+
+def _headed(path: str, words: str, width: int) -> Iterator[Text]:
+    """A file and what is said of it; where they do not fit into a line, the path has lines of its own."""
+    path = visible(path)
+    if cell_len(f"{path}: {words}") <= width:
+        yield Text(f"{path}: {words}", HEAD_STYLE)
+        return
+    yield from _wrapped(path, width, HEAD_STYLE)
+    yield from _wrapped(words, width, HEAD_STYLE)
 
 
 def _wrapped(words: str, width: int, style: str = "", indent: str = "") -> Iterator[Text]:

@@ -25,10 +25,11 @@ from inft.forecast.flops import BatchContent
 from inft.forecast.row_lengths import RowLengths
 from inft.forecast.statistics import Statistics
 from inft.models.adapters import TrainableRow, TrainableTable
-from inft.training.checkpointing import CheckpointingTrainer, CheckpointPlan
+from inft.training.checkpointing import CheckpointingTrainer
 from inft.training.meter import StepMeter
 from inft.training.report import RunReport
 from inft.training.resume_state import RowsFingerprint
+from inft.training.resumed import CheckpointPlan
 
 ROWS = 100
 MICRO_BATCH_S = 0.004
@@ -79,7 +80,7 @@ class PointTrainer(CheckpointingTrainer):
         lengths: object,
         cost: object,
         rehearses: bool,
-        evaluation: object,
+        held_out: object,
         meter: StepMeter,
         plan: CheckpointPlan,
         report: RunReport,
@@ -127,9 +128,11 @@ def save(model: nn.Module, collator: object, folder: Path) -> None:
 def make_small() -> None:
     """Replaces corpus and model in this process's pipeline."""
     small: dict[str, Any] = {
-        "select": lambda *_: range(ROWS),
+        "rows_to_train_on": lambda *_: range(ROWS),
+        "rows_to_evaluate_on": lambda *_: None,
         "fingerprint": lambda rows: RowsFingerprint(len(rows), "points"),
-        "fetch": lambda *_: SimpleNamespace(model=None),
+        "fetch": lambda *_: SimpleNamespace(name="points", model=None),
+        "identify": lambda *_: None,
         "read_architecture": lambda *_: None,
         "ModelFlop": lambda *_: SimpleNamespace(total=None),
         "build_collator": lambda *_: SimpleNamespace(corpus=range(ROWS)),
@@ -138,7 +141,7 @@ def make_small() -> None:
         "build_model": lambda *_: (Regression(), table()),
         "trainer_for": lambda config, family, collator, **arguments: PointTrainer(collator=collator, **arguments),
         "save": save,
-        "captions": lambda *_: (),
+        "caption_some": lambda *_: None,
     }
     for name, replacement in small.items():
         assert name in vars(pipeline), f"inft.pipeline has no {name}"

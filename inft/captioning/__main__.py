@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     model=options.model,
                     output=options.output.expanduser(),
                     split=None if options.held_out else options.split,
-                    languages=None if options.languages is None else tuple(options.languages.split(",")),
+                    languages=None if options.languages is None else _names(options.languages),
                     max_rows_per_lang=options.max_rows_per_lang,
                     profile=options.profile,
                     overrides=tuple(options.set),
@@ -51,7 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             progress.end()
 
-    return exit_code_of(work, as_json=False)
+    # SIGTERM comes from whoever asks for an end, and from the kernel where the program that started this one is gone.
+    return exit_code_of(work, as_json=False, ends=(signal.SIGINT, signal.SIGTERM))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _count(text: str) -> int:

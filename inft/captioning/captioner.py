@@ -78,11 +78,14 @@ def caption_batches(
     *,
     workers: int = 0,
     before_batch: Callable[[], None] = lambda: None,
+    at_most: int | None = None,
+    on_fewer: Callable[[int], None] = lambda rows: None,
 ) -> Iterator[list[Caption]]:
     """Captions of rows, one list for each batch, in the order given; none is left out.
 
     The model is in evaluation mode until the iterator ends or is closed, and as before afterwards. No random numbers
-    are used up. Where a batch takes more GPU memory than there is, it and all larger ones are made in halves.
+    are used up. Where a batch takes more GPU memory than there is, it and all larger ones are made in halves; which
+    parts a batch is made in depends on `at_most` alone, so that whoever goes on with it makes the same captions.
 
     Args:
         model: base with adapters, or a whole model.
@@ -91,28 +94,36 @@ def caption_batches(
         settings: how tokens are chosen.
         workers: processes that prepare prompts and pictures; 0 = this one does it.
         before_batch: called before each batch; what it raises ends the iterator.
+        at_most: usable rows at once that there has turned out to be room for; None = not known.
+        on_fewer: called with the new `at_most` where one was found, before the batch at which it was is given.
 
     Raises:
         torch.OutOfMemoryError: there is not even room for one row.
     """
-    captioner = _Captioner(model, collator, settings)
+    captioner = _Captioner(model, collator, settings, at_most)
     prepared = _prepare(captioner, batches, workers)
     with _evaluating(model):
         for _ in batches:
             before_batch()
-            yield captioner.caption(next(prepared))
+            captions = captioner.caption(next(prepared))
+            if captioner.at_most not in (None, at_most):
+                at_most = captioner.at_most
+                on_fewer(at_most)
+            yield captions
 
 
 class _Captioner:
     """Captions batch by batch, of no more rows than there has turned out to be room for."""
 
-    def __init__(self, model: CaptionModel, collator: CaptionCollator, settings: GenerationSettings) -> None:
+    def __init__(
+        self, model: CaptionModel, collator: CaptionCollator, settings: GenerationSettings, at_most: int | None
+    ) -> None:
+        self.at_most = at_most
         self._model = model
         self._collator = collator
         self._settings = settings
         self._tokenizer = collator.encoder.tokenizer
         self._config = settings.for_model(model, self._tokenizer.pad_token_id)
-        self._most: int | None = None
 
     def prompts(self, rows: Sequence[int]) -> Prompts:
         """The batch of those of the rows that can be used; its pixels are in the model's dtype, as it casts them."""
@@ -133,19 +144,22 @@ class _Captioner:
         )
 
     def caption(self, prompts: Prompts) -> list[Caption]:
-        """The captions of a batch, in its order."""
-        if self._most is not None and len(prompts.usable) > self._most:
+        """The captions of a batch, in its order; all of it is made in parts of one size."""
+        while (captions := self._attempt(prompts)) is None:
+            torch.cuda.empty_cache()  # out here nothing holds on to the tensors of the attempt
+        return captions
+
+    def _attempt(self, prompts: Prompts) -> list[Caption] | None:
+        """The captions; None where there was no room for as many, and there are to be fewer now."""
+        if self.at_most is not None and len(prompts.usable) > self.at_most:
             return self._by_parts(prompts.rows)
         try:
             texts = self._generate(prompts) if prompts.usable else {}
         except torch.OutOfMemoryError:
             if len(prompts.usable) == 1:
                 raise
-            texts = None
-        if texts is None:  # out here nothing holds on to the tensors of the attempt
-            torch.cuda.empty_cache()
-            self._most = (len(prompts.usable) + 1) // 2
-            return self._by_parts(prompts.rows)
+            self.at_most = (len(prompts.usable) + 1) // 2
+            return None
         return [
             Caption(row, texts[row], None if texts[row] else WROTE_NOTHING)
             if row in texts
@@ -153,9 +167,15 @@ class _Captioner:
             for row in prompts.rows
         ]
 
-    def _by_parts(self, rows: Sequence[int]) -> list[Caption]:
+    def _by_parts(self, rows: Sequence[int]) -> list[Caption] | None:
         middle = (len(rows) + 1) // 2
-        return [caption for part in (rows[:middle], rows[middle:]) for caption in self.caption(self.prompts(part))]
+        found: list[Caption] = []
+        for part in (rows[:middle], rows[middle:]):
+            captions = self._attempt(self.prompts(part))
+            if captions is None:
+                return None
+            found += captions
+        return found
 
     def _generate(self, prompts: Prompts) -> dict[int, str]:
         model: Any = self._model

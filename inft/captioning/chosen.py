@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -12,6 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from inft.adapters.files import DESCRIPTION as ADAPTERS
+from inft.adapters.files import WEIGHTS
+from inft.adapters.origin import final_adapters, origin_of
 from inft.config import Config
 from inft.errors import ConfigError, HubError, InftError
 from inft.models.checkpoint import DESCRIPTION, Progress, fetch_repository
@@ -21,14 +23,11 @@ from inft.params import FamilyName
 from inft.profiles import resolve
 from inft.project import project_root
 from inft.runs.bases import BaseIdentity
-from inft.runs.checkpoints import read_complete
 from inft.runs.directory import RunDirectory
-from inft.runs.find import find_run, reference
-from inft.runs.results import read_result
-from inft.runs.saved import home_of, saved_adapters
+from inft.runs.find import find_run
+from inft.runs.saved import home_of
 from inft.wording import shown
 
-ADAPTERS, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 MERGED = "merge.json"
 
 USUAL_PROFILES: dict[FamilyName, str] = {"llama32": "llama_basic", "aya": "aya_basic"}
@@ -75,7 +74,8 @@ def choose_model(
         progress: bytes fetched.
 
     Raises:
-        ConfigError: there is no such model, or nothing says how it is prompted.
+        ConfigError: there is no such model, its run still goes on, or nothing says how it is prompted.
+        DataError: it is a checkpoint, and not whole.
         HubError: it cannot be fetched.
     """
     stated = [*overrides, *_precision(bits)]
@@ -92,15 +92,6 @@ def choose_model(
         f"{shown(name)} holds neither {ADAPTERS} nor {DESCRIPTION}, so it is no model, and it is no run's folder.",
         "Name a run, a folder of adapters, a folder of a whole model, or a hub id.",
     )
-
-
-def adapters_digest(folder: Path) -> str:
-    """SHA-256 of the adapters and of what says how they are applied."""
-    digest = hashlib.sha256()
-    for name in (ADAPTERS, ADAPTER_WEIGHTS):
-        with (folder / name).open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
 
 
 def _precision(bits: Bits | None) -> tuple[str, ...]:
@@ -131,24 +122,15 @@ def _folder(name: str, progress: Progress) -> Path | None:
 
 def _of_run(name: str, run: RunDirectory, profile: str | None, overrides: Sequence[str]) -> ChosenModel:
     config = resolve(profile or str(run.config_toml), overrides).config
-    found = saved_adapters(run)
-    if found is None or found.path is None:
-        where = "" if found is None else f" in {found.folder}"
-        raise ConfigError(
-            f"Run {reference(run)} has no adapters{where}: it has not ended yet, or they were deleted.",
-            "Wait for its end, or name the folder of one of its checkpoints.",
-        )
-    result = read_result(found.path)
-    return ChosenModel(
-        name, config, home_of(run, config), found.path, None if result is None else result.base, run.run_id
-    )
+    folder, result = final_adapters(run)
+    return ChosenModel(name, config, home_of(run, config), folder, None if result is None else result.base, run.run_id)
 
 
 def _of_adapters(name: str, folder: Path, profile: str | None, overrides: Sequence[str]) -> ChosenModel:
-    if not (folder / ADAPTER_WEIGHTS).is_file():
-        raise ConfigError(f"{folder} holds no {ADAPTER_WEIGHTS}.", "Copy the adapters again.")
-    result, checkpoint = read_result(folder), read_complete(folder)
-    run_id = result.run_id if result is not None else None if checkpoint is None else checkpoint.run_id
+    if not (folder / WEIGHTS).is_file():
+        raise ConfigError(f"{folder} holds no {WEIGHTS}.", "Copy the adapters again.")
+    result = origin_of(folder)
+    run_id = None if result is None else result.run_id
     run = _run_of(run_id)
     if profile is None and run is None:
         unknown = "They do not say which run they are of" if run_id is None else f"Their run {run_id} is not here"

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import torch
 
+from inft.adapters.files import adapters_digest
 from inft.captioning.captioner import Caption, caption_batches
-from inft.captioning.chosen import Bits, ChosenModel, adapters_digest, choose_model
-from inft.captioning.job import Job, check_same, job_path, read_job
+from inft.captioning.chosen import Bits, ChosenModel, choose_model
+from inft.captioning.job import Job, check_same, forget_job, job_path, read_job
 from inft.captioning.loading import check_adapters, check_base, load_model
 from inft.captioning.order import batches_of, order_of
 from inft.captioning.predictions import PredictionsFile
@@ -23,7 +24,7 @@ from inft.data.encoding import EncodingLimits
 from inft.data.lengths import measure_rows
 from inft.data.munichus import Selection, load_evaluation_rows, load_rows
 from inft.data.rows import UnusableRow
-from inft.errors import ConfigError, DataError, OutOfMemoryError
+from inft.errors import ConfigError, DataError, OutOfMemoryError, UnknownSplitError
 from inft.forecast.architecture import read_architecture
 from inft.forecast.row_lengths import RowLengths
 from inft.models.checkpoint import Checkpoint, load_processor, locate
@@ -137,7 +138,12 @@ def _rows(chosen: ChosenModel, request: Request, progress: Progress) -> Selectio
         rows = held_out
     else:
         whole = replace(data, eval_fraction=None)
-        rows = load_rows(whole, root=root, split=request.split, without_picture=True, on_open=opening, on_scan=reading)
+        try:
+            rows = load_rows(
+                whole, root=root, split=request.split, without_picture=True, on_open=opening, on_scan=reading
+            )
+        except UnknownSplitError as error:
+            raise DataError(error.message, "Name one of these with --split.") from error
     if rows.report.total_skipped:
         progress.note(f"{_split(request)[0].upper()}{_split(request)[1:]}: {rows.report.text()}")
     return rows
@@ -173,7 +179,13 @@ def _caption(
     pace = Pace(total, written)
     try:
         for captions in caption_batches(
-            model, collator, batches[done:], settings, workers=chosen.config.data.num_workers
+            model,
+            collator,
+            batches[done:],
+            settings,
+            workers=chosen.config.data.num_workers,
+            at_most=job.at_most,
+            on_fewer=lambda rows: replace(job, at_most=rows).write(job_path(file.path)),
         ):
             file.append(list(_records(collator, captions)))
             written += len(captions)
@@ -265,16 +277,17 @@ def _begun(file: PredictionsFile, request: Request, facts: Record) -> Job | None
         ConfigError: it is another one, or the file is not of this command at all.
     """
     if request.force:
+        forget_job(file.path)  # first: the former job beside an empty file would keep this one from going on with it
         file.clear()
+        return None
+    if file.path.stat().st_size == 0:
         return None
     job = read_job(file.path)
     if job is None:
-        if file.path.stat().st_size:
-            raise ConfigError(
-                f"{file.path} is there, and nothing beside it says what it is the result of.",
-                "Name another --output, or begin the file anew with --force.",
-            )
-        return None
+        raise ConfigError(
+            f"{file.path} is there, and nothing beside it says what it is the result of.",
+            "Name another --output, or begin the file anew with --force.",
+        )
     check_same(job, facts, file.path)
     if request.batch_size not in (None, job.batch_size):
         raise ConfigError(

@@ -13,6 +13,7 @@ from inft.runs.visible import visible
 
 REDRAW_S = 0.25
 USUAL_COLUMNS = 80
+PATIENCE_S = 1.0
 LINE_S = 15.0
 """Where lines stay, one is enough to see that it goes on."""
 
@@ -23,13 +24,20 @@ class Progress:
     Args:
         stream: where to.
         clock: seconds that only move on.
+        at_once: off = what is soon done is not told of at all.
     """
 
-    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        at_once: bool = True,
+    ) -> None:
         self._stream = sys.stderr if stream is None else stream
         self._clock = clock
         self._draws = self._stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
-        self._shown_at = float("-inf")
+        self._shown_at = float("-inf") if at_once else clock() + PATIENCE_S
         self._width = 0
 
     def say(self, words: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from transformers import GenerationConfig
 
+from inft.models.aya import logit_scale
 from inft.params import BasicParams
 
 MOST_LIKELY = 50
@@ -21,7 +22,7 @@ class GenerationSettings:
 
     Attributes:
         do_sample: draw each token; off = the likeliest, or beam search where there are beams.
-        temperature: of the draws.
+        temperature: of the draws, on the scale of the guide's reference, see `for_model`.
         top_p: their nucleus.
         num_beams: beams of the search; 1 = none.
         max_new_tokens: longest caption.
@@ -68,16 +69,17 @@ class GenerationSettings:
         """What transformers is told.
 
         Everything that the checkpoint's own generation config could fill in otherwise, its sampling above all, is
-        stated; its end tokens are taken over.
+        stated; its end tokens are taken over. Aya's logits are scaled here and are not in the guide's reference, whose
+        temperature 0.7 would be 2.8 there; dividing by the factor draws from the distribution that it draws from.
 
         Args:
-            model: has a `generation_config`.
+            model: has a `config` and a `generation_config`.
             pad_token_id: what the shorter captions of a batch are filled up with.
         """
         make: Any = GenerationConfig  # without annotations
         config: GenerationConfig = make(
             do_sample=self.do_sample,
-            temperature=self.temperature,
+            temperature=self.temperature * logit_scale(model.config),
             top_p=self.top_p,
             top_k=MOST_LIKELY,
             repetition_penalty=1.0,

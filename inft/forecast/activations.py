@@ -117,6 +117,16 @@ class Activations:
         """The language model's forward pass beside what is kept of it."""
         return self._text_parts(TEXT_FORWARD_RECOMPUTED if self._recompute else TEXT_FORWARD_KEPT)
 
+    def cache(self, new_tokens: int) -> int:
+        """Keys and values of every token of padded rows, once so many further ones were generated.
+
+        A layer that attends to the picture has those of its patches instead (Llama).
+        """
+        text = self._text
+        of_text = (text.layers - len(text.cross_layers)) * self._shape.rows * (self._shape.tokens + new_tokens)
+        of_pictures = len(text.cross_layers) * self._tokens.pictures
+        return 2 * text.kv_heads * text.head_dim * self._width * (of_text + of_pictures)
+
     def text_backward_work(self) -> float:
         """The backward pass through one layer of the language model: what is computed again, and gradients."""
         if not self._recompute:

@@ -137,18 +137,32 @@ def _of_shape(
 
 def _evaluation(config: Config, architecture: Architecture, shape: BatchShape) -> dict[str, list[Part]]:
     """Passes without a backward one, `sft.inference_batch_size` rows at a time as heavy as the training's heaviest."""
-    if not config.evaluates and not config.basic.sample_rows:
-        return {}
-    rows = config.sft.inference_batch_size
-    each = BatchShape.of_equal_rows(
+    basic, rows = config.basic, config.sft.inference_batch_size
+    frozen = replace(config, sft=replace(config.sft, gradient_checkpointing=True))
+    moments = {}
+    if config.evaluates:
+        held = Activations(frozen, architecture, _of_rows(shape, rows))
+        moments["the evaluation"] = [_forward(held)]
+    if basic.sample_rows or (config.evaluates and basic.eval_captions):
+        # Every beam goes through the model, and has keys and values, like a row of its own.
+        held = Activations(frozen, architecture, _of_rows(shape, rows * basic.gen_num_beams))
+        cache = Part("cache", held.cache(basic.gen_max_new_tokens), "keys and values of the captions being generated")
+        moments["the captions"] = [_forward(held), cache]
+    return moments
+
+
+def _of_rows(shape: BatchShape, rows: int) -> BatchShape:
+    """So many rows like those of a micro-batch."""
+    return BatchShape.of_equal_rows(
         rows=rows,
         tokens=shape.tokens,
         tiles=-(-shape.tiles * rows // shape.rows),
         supervised=-(-shape.supervised * rows // shape.rows),
     )
-    frozen = replace(config, sft=replace(config.sft, gradient_checkpointing=True))
-    held = Activations(frozen, architecture, each)
-    return {"the evaluation": [_work(max(held.vision_work(backward=False), held.text_work()) + held.cast_adapters())]}
+
+
+def _forward(held: Activations) -> Part:
+    return _work(max(held.vision_work(backward=False), held.text_work()) + held.cast_adapters())
 
 
 def _total(parts: Iterable[Part]) -> int:

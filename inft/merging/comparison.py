@@ -9,14 +9,13 @@ from pathlib import Path
 
 import torch
 
-from inft.captioning.chosen import ChosenModel
-from inft.captioning.loading import load_model
-from inft.captioning.spread import evenly_spread
+from inft.adapters.loading import load_with_adapters
 from inft.config import Config
 from inft.data.collators import CaptionCollator
 from inft.data.encoding import EncodingLimits
 from inft.data.munichus import Selection, load_evaluation_rows, load_rows
-from inft.errors import DivergedError
+from inft.data.spread import evenly_spread
+from inft.errors import DataError, DivergedError, InftError
 from inft.machine.room import look_at_room
 from inft.merging.losses import Losses, measure_losses
 from inft.models.checkpoint import Checkpoint, load_processor
@@ -35,8 +34,8 @@ ACTIVATIONS_BYTES = 4 << 30
 
 DEVICES = {"cuda": "GPU", "cpu": "CPU"}
 
-Say = Callable[[str], None]
-"""Is told what is under way."""
+Say = Callable[[str, str], None]
+"""Is told what is under way, and how far that is."""
 
 
 @dataclass(frozen=True)
@@ -102,17 +101,28 @@ def choose_sample(config: Config, root: Path, count: int, say: Say) -> Sample:
     """About `count` rows, as many of each language as of any other; of the evaluation's rows if the run has any.
 
     Raises:
+        NotCompared: the run does not evaluate, and its corpus has no such split to take them of instead.
         InftError: they cannot be had.
     """
+    try:
+        return _sample(config, root, count, say)
+    except InftError as error:
+        raise type(error)(error.message, f"{error.fix} To merge without a comparison: --no-check.") from error
+
+
+def _sample(config: Config, root: Path, count: int, say: Say) -> Sample:
     each = -(-count // len(set(config.data.languages)))
     data = replace(config.data, eval_rows_per_lang=each)
-    opening, scanning = _progress("opening", "languages", say), _progress("reading", "rows", say)
+    opening, scanning = _progress("opening the corpus", "languages", say), _progress("reading rows", "rows", say)
     selection = load_evaluation_rows(data, root=root, on_open=opening, on_scan=scanning)
     split = f"split {data.evaluation_split}, held out" if data.eval_fraction else f"split {data.evaluation_split}"
     if selection is None:
         data = replace(config.data, max_rows_per_lang=each)
         split = f"split {TEST_SPLIT}"
-        selection = load_rows(data, root=root, split=TEST_SPLIT, on_open=opening, on_scan=scanning)
+        try:
+            selection = load_rows(data, root=root, split=TEST_SPLIT, on_open=opening, on_scan=scanning)
+        except DataError as error:
+            raise NotCompared(f"the run does not evaluate; {error.message.removesuffix('.')}") from error
     chosen = evenly_spread(count, len(selection))
     rows = {language: [row for row in chosen if row in among] for language, among in selection.languages.items()}
     return Sample(split, selection, {language: some for language, some in rows.items() if some})
@@ -123,7 +133,6 @@ class Comparer:
 
     Args:
         config: of the run.
-        root: the project's root.
         family: the architecture.
         checkpoint: the base.
         sample: the rows.
@@ -134,7 +143,6 @@ class Comparer:
     def __init__(
         self,
         config: Config,
-        root: Path,
         family: Family,
         checkpoint: Checkpoint,
         sample: Sample,
@@ -142,7 +150,6 @@ class Comparer:
         say: Say,
     ) -> None:
         self._config = replace(config, qlora=replace(config.qlora, hold_dequantized=False))  # the same numbers
-        self._root = root
         self._family = family
         self._checkpoint = checkpoint
         self._sample = sample
@@ -153,21 +160,34 @@ class Comparer:
             processor, sample.selection, config.data.language_names, EncodingLimits.of(config)
         )
 
-    def compare(self, adapters: Path, merged: Path, weights_bytes: int) -> Comparison:
-        """The losses of both.
-
-        Args:
-            adapters: their folder.
-            merged: the merged model's.
-            weights_bytes: how much memory that one takes.
+    def measure_adapters(self, folder: Path) -> Losses:
+        """The loss of the adapters in `folder` on the base that they were trained on, quantised as it was then.
 
         Raises:
-            NotCompared: one of them does not fit.
+            NotCompared: it does not fit.
+            DataError: none of the rows can be used.
             InftError: something cannot be loaded.
         """
-        first = self._on(self._device, lambda: self._trained(adapters))
-        if first is None:
+        words = "the adapters as they were trained"
+        found = self._on(
+            self._device, lambda: self._losses(self._config, self._checkpoint, folder, self._device, words)
+        )
+        if found is None:
             raise NotCompared("the adapters on their base did not fit into the GPU's free memory")
+        return found
+
+    def compare(self, trained: Losses, merged: Path, weights_bytes: int) -> Comparison:
+        """The loss of the merged model beside that of the adapters.
+
+        Args:
+            trained: the latter.
+            merged: the former's folder.
+            weights_bytes: how much memory it takes.
+
+        Raises:
+            NotCompared: it does not fit.
+            InftError: something cannot be loaded.
+        """
         config = replace(
             self._config,
             qlora=replace(self._config.qlora, load_in_4bit=False),
@@ -181,7 +201,7 @@ class Comparer:
         return Comparison(
             split=self._sample.split,
             rows=self._sample.count,
-            trained=first,
+            trained=trained,
             merged=second,
             four_bit=self._config.qlora.load_in_4bit,
             devices=(DEVICES[self._device.type], DEVICES[device.type]),
@@ -219,29 +239,26 @@ class Comparer:
             raise NotCompared(f"the merged model takes {size(weights_bytes)}, and {tried} so much free")
         return torch.device("cpu")
 
-    def _trained(self, adapters: Path) -> Losses:
-        """Of the adapters on the base that they were trained on, quantised as it was then."""
-        return self._losses(self._config, self._checkpoint, adapters, self._device, "the adapters as they were trained")
-
     def _merged(self, config: Config, folder: Path, device: torch.device) -> Losses:
         return self._losses(config, Checkpoint(folder, folder, folder.name), None, device, "the merged model")
 
     def _losses(
         self, config: Config, checkpoint: Checkpoint, adapters: Path | None, device: torch.device, words: str
     ) -> Losses:
-        model = load_model(
-            ChosenModel(words, config, self._root, adapters, None, None),
+        model = load_with_adapters(
+            config,
             self._family,
             checkpoint,
+            adapters,
             device=device,
-            progress=lambda done, total: self._say(f"loading {words}: {done} of {total} tensors"),
+            progress=lambda done, total: self._say(f"loading {words}", f"{done} of {total} tensors"),
         )
         return measure_losses(
             model,
             self._collator,
             self._sample.rows,
             DTYPES[config.compute_dtype],
-            lambda done, total: self._say(f"{words}: {done} of {total} rows"),
+            lambda done, total: self._say(f"loss of {words}", f"{done} of {total} rows"),
         )
 
 
@@ -255,4 +272,4 @@ def worse(comparison: Comparison, output: Path) -> DivergedError:
 
 
 def _progress(doing: str, unit: str, say: Say) -> Callable[..., None]:
-    return lambda *told: say(f"{doing}: {told[-2]:,} of {told[-1]:,} {unit}")
+    return lambda *told: say(doing, f"{told[-2]:,} of {told[-1]:,} {unit}")

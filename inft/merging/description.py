@@ -18,25 +18,33 @@ from inft.errors import ConfigError, disk_error
 from inft.merging.comparison import BOUND, Comparison
 from inft.merging.lora import Adapters
 from inft.merging.losses import Losses
+from inft.merging.record import RECORD, SCHEMA_VERSION
 from inft.merging.source import Source
 from inft.merging.weights import Plan
 from inft.models.checkpoint import DESCRIPTION, Checkpoint, load_processor
 from inft.models.family import Family
+from inft.params import FamilyName
 from inft.runs.bases import BaseIdentity
 from inft.runs.clock import timestamp, utc_now
 from inft.runs.files import replace_file
 from inft.runs.jsonl import strict
-
-RECORD = "merge.json"
-"""What the folder was made of."""
-
-SCHEMA_VERSION = 1
 
 GENERATION = "generation_config.json"
 CARD = "README.md"
 
 LICENCES = ("LICENSE*", "LICENCE*", "NOTICE*", "USE_POLICY*")
 """Files that whoever passes on a model made of this one has to pass on, too."""
+
+LICENCE_NAMES: Mapping[FamilyName, str] = {"llama32": "llama3.2", "aya": "cc-by-nc-4.0"}
+"""The licence of each family's released weights, as the hub calls it; what is made of them has it, too."""
+
+NOTES: Mapping[FamilyName, str] = {
+    "llama32": "Built with Llama.",
+    "aya": "Losses were measured with the logits times `logit_scale`, as Cohere2 is trained. "
+    "`AyaVisionForConditionalGeneration` of transformers 4.52 and later leaves that factor out: its greedy captions "
+    "are the same; its losses, and captions that are sampled or searched by beams, are not.",
+}
+"""What a reader of a model of the family has to know; the first is asked for by section 1.b.i of Llama's licence."""
 
 DTYPE_KEYS = ("dtype", "torch_dtype")
 """Where a configuration states what the weights are in; the latter in older ones."""
@@ -189,10 +197,13 @@ def _public_name(name: str) -> str:
 
 
 def _card(merged: Merged) -> str:
-    base = merged.base
+    base, config = merged.base, merged.source.config
     head = ["---", "library_name: transformers", "pipeline_tag: image-text-to-text"]
     if not os.path.isabs(base.name):
         head.append(f"base_model: {base.name}")
+    is_released = config.basic.model_source != "tiny"  # a tiny one is random numbers, and nobody's
+    if is_released:
+        head.append(f"license: {LICENCE_NAMES[config.family]}")
     result = merged.source.result
     of_run = "" if result is None else f" of the run `{result.run_id}` at step {result.step}"
     lines = [
@@ -210,4 +221,6 @@ def _card(merged: Merged) -> str:
             f"trained, {one.merged.overall:.4f} merged (nats per caption token).",
             "",
         ]
+    if is_released:
+        lines += [NOTES[config.family], ""]
     return "\n".join(lines)

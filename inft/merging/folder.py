@@ -11,6 +11,7 @@ from pathlib import Path
 
 from inft.errors import ConfigError, DiskError, disk_error
 from inft.machine.room import look_at_disk
+from inft.merging.record import RECORD
 from inft.runs.files import sync_file, sync_folder
 from inft.runs.quantities import size
 
@@ -25,12 +26,13 @@ def check_free(output: Path) -> None:
         ConfigError: something is there, and it is more than an empty folder.
     """
     if os.path.lexists(output) and not (output.is_dir() and not output.is_symlink() and not any(output.iterdir())):
-        raise ConfigError(
-            f"{output} is there already, and is not overwritten.", "Move it away, or name another --output."
-        )
+        fix = "Move it away, or name another --output."
+        if (output / RECORD).is_file():
+            fix += " To push it as it is: `inft-tui merge` with that folder, and --push OWNER/NAME."
+        raise ConfigError(f"{output} is there already, and is not overwritten.", fix)
 
 
-def check_room(output: Path, weights_bytes: int) -> None:
+def _check_room(output: Path, weights_bytes: int) -> None:
     """Refuses a disk on which the merged model has no room.
 
     Raises:
@@ -50,14 +52,19 @@ def check_room(output: Path, weights_bytes: int) -> None:
 
 
 @contextmanager
-def staged(output: Path) -> Iterator[Path]:
+def staged(output: Path, weights_bytes: int) -> Iterator[Path]:
     """A folder to fill, which gets the name `output` at the end; if that is not reached, it is deleted.
 
-    It lies beside `output` under a hidden name. What a killed program has left there is cleared away first.
+    It lies beside `output` under a hidden name. What a killed program has left there is cleared away first, and only
+    then is it asked whether there is room.
+
+    Args:
+        output: its name in the end.
+        weights_bytes: what will lie in it, but for small files.
 
     Raises:
         ConfigError: `output` is taken, or another process is filling it.
-        DiskError: it cannot be written.
+        DiskError: it cannot be written, or too little is free.
     """
     staging = output.parent / f".merging-{output.name}"
     try:
@@ -68,6 +75,7 @@ def staged(output: Path) -> Iterator[Path]:
     try:
         check_free(output)
         _clear(staging)
+        _check_room(output, weights_bytes)
         yield staging
         for path in staging.rglob("*"):
             if path.is_file():

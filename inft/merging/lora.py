@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,13 +11,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
+from inft.adapters.files import WEIGHTS, Description, adapters_digest, place_of, read_description
 from inft.errors import ConfigError
-
-DESCRIPTION = "adapter_config.json"
-WEIGHTS = "adapter_model.safetensors"
-
-PREFIX = "base_model.model."
-"""What PEFT puts before a module's path."""
 
 PLAIN: Mapping[str, Any] = {
     "use_dora": False,
@@ -33,8 +26,6 @@ PLAIN: Mapping[str, Any] = {
     "alpha_pattern": {},
 }
 """Settings of PEFT under which an adapted weight is not `W + scale B A`; no run of ours uses them."""
-
-_BLOCK_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -53,6 +44,19 @@ class Factors:
 
 
 @dataclass(frozen=True)
+class Bias:
+    """A bias that was trained along.
+
+    Attributes:
+        tensor: its name in the file.
+        shape: of it.
+    """
+
+    tensor: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Adapters:
     """The content of a folder of adapters; its tensors are read when they are needed.
 
@@ -61,15 +65,15 @@ class Adapters:
         base_name: what their configuration calls the base: a hub id or a folder. Empty = it does not say.
         scale: alpha / r, or alpha / sqrt(r) where they were trained so.
         factors: by the path of the adapted module.
-        biases: tensor names by the path of the parameter that they replace.
-        digest: SHA-256 of the file of tensors.
+        biases: by the path of the parameter that they replace.
+        digest: what `adapters_digest` gives.
     """
 
     folder: Path
     base_name: str
     scale: float
     factors: Mapping[str, Factors]
-    biases: Mapping[str, str]
+    biases: Mapping[str, Bias]
     digest: str = field(repr=False)
 
     def delta(self, factors: Factors) -> torch.Tensor:
@@ -92,60 +96,48 @@ def read_adapters(folder: Path) -> Adapters:
     Raises:
         ConfigError: there are none, they cannot be read, or they are of a kind that is not merged here.
     """
-    settings = _settings(folder)
-    rank, alpha = settings["r"], settings["lora_alpha"]
+    description = _described(folder)
+    rank = description.rank
     factors: dict[str, dict[str, str]] = {}
-    biases: dict[str, str] = {}
+    biases: dict[str, Bias] = {}
     try:
         with safe_open(folder / WEIGHTS, framework="pt") as tensors:
             shapes = {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
-        digest = _digest(folder / WEIGHTS)
+        digest = adapters_digest(folder)
     except (OSError, SafetensorError) as error:
         raise ConfigError(
             f"The adapters in {folder} cannot be read: {error}.", "Copy the folder again, with every file in it."
         ) from error
-    for name in shapes:
-        path = name.removeprefix(PREFIX)
-        module, _, factor = path.partition(".lora_")
-        if factor in ("A.weight", "B.weight"):
-            factors.setdefault(module, {})[factor[0]] = name
-        elif not factor and path.endswith(".bias"):
-            biases[path.replace(".base_layer.", ".")] = name
+    for name, shape in shapes.items():
+        place = place_of(name)
+        if place.factor in ("A", "B"):
+            factors.setdefault(place.path, {})[place.factor] = name
+        elif not place.factor and place.path.endswith(".bias"):
+            biases[place.path] = Bias(name, shape)
         else:
             raise ConfigError(
-                f"{folder / WEIGHTS} holds {path}, which is neither a factor of LoRA nor a bias.",
+                f"{folder / WEIGHTS} holds {name}, which is neither a factor of LoRA nor a bias.",
                 "Merge these adapters with the program that trained them.",
             )
     return Adapters(
         folder,
-        settings.get("base_model_name_or_path") or "",
-        alpha / (math.sqrt(rank) if settings.get("use_rslora") else rank),
+        description.base_name,
+        description.alpha / (math.sqrt(rank) if description.settings.get("use_rslora") else rank),
         {module: _factors(folder, module, names, shapes, rank) for module, names in factors.items()},
         biases,
         digest,
     )
 
 
-def _settings(folder: Path) -> dict[str, Any]:
-    try:
-        settings = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(
-            f"{folder} holds no {DESCRIPTION}, so it holds no adapters.", "Name a run, or its folder of adapters."
-        ) from None
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{folder / DESCRIPTION} cannot be read: {error}.", "Copy the folder again.") from error
-    if not isinstance(settings, dict) or settings.get("peft_type") != "LORA":
-        raise ConfigError(f"The adapters in {folder} are no LoRA adapters.", "Only those can be merged.")
-    special = [name for name, plain in PLAIN.items() if settings.get(name, plain) not in (plain, None)]
+def _described(folder: Path) -> Description:
+    description = read_description(folder)
+    special = [name for name, plain in PLAIN.items() if description.settings.get(name, plain) not in (plain, None)]
     if special:
         raise ConfigError(
             f"The adapters in {folder} are no plain LoRA: they set {', '.join(special)}.",
             "Merge them with the program that trained them.",
         )
-    if not (isinstance(settings.get("r"), int) and isinstance(settings.get("lora_alpha"), int | float)):
-        raise ConfigError(f"{folder / DESCRIPTION} does not state r and lora_alpha.", "Copy the folder again.")
-    return settings
+    return description
 
 
 def _factors(
@@ -159,11 +151,3 @@ def _factors(
         f"The adapter of {module} in {folder} is not whole, or not of rank {rank}.",
         "Copy the folder again, with every file in it.",
     )
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()

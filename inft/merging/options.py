@@ -18,9 +18,10 @@ class Options:
     """What a person asks for.
 
     Attributes:
-        name: a run or a folder of adapters.
+        name: a run, a folder of adapters, or one that was merged before and is only pushed.
         output: where the merged model goes; None = beside the adapters.
-        check_rows: rows that it is compared on; 0 = it is not.
+        check_rows_stated: rows that it is compared on, if a person says so.
+        no_check: whether it need not be compared.
         repo_id: where on the hub it is pushed; None = nowhere.
         private: whether that repository is, if it has to be made.
         profile: of adapters of no known run.
@@ -31,13 +32,21 @@ class Options:
 
     name: str
     output: Path | None
-    check_rows: int
+    check_rows_stated: int | None
+    no_check: bool
     repo_id: str | None
     private: bool
     profile: str | None
     overrides: tuple[str, ...]
     logs_dir: Path | None
     as_json: bool
+
+    @property
+    def check_rows(self) -> int:
+        """Rows that the merged model is compared on; 0 = it is not."""
+        if self.no_check:
+            return 0
+        return CHECK_ROWS if self.check_rows_stated is None else self.check_rows_stated
 
 
 def read_options(arguments: Sequence[str]) -> Options:
@@ -51,11 +60,11 @@ def read_options(arguments: Sequence[str]) -> Options:
         raise ConfigError(f"--check-rows {stated.check_rows} is no number of rows.", "To leave it out: --no-check.")
     if stated.visibility is not None and stated.push is None:
         raise ConfigError(f"--{stated.visibility} says how to push, and --push is missing.", "Add --push OWNER/NAME.")
-    rows = CHECK_ROWS if stated.check_rows is None else stated.check_rows
     return Options(
         name=stated.name,
         output=stated.output,
-        check_rows=0 if stated.no_check else rows,
+        check_rows_stated=stated.check_rows,
+        no_check=stated.no_check,
         repo_id=stated.push,
         private=stated.visibility != "public",
         profile=stated.profile,
@@ -70,12 +79,13 @@ def _parser() -> argparse.ArgumentParser:
         prog="inft-tui merge",
         description="Merge a run's adapters into its base: a plain bf16 model with its processor.",
         epilog="It is compared with the adapters on the 4-bit base before it gets its name; where it is worse than "
-        "docs/merging.md allows, this ends with exit code 5 and pushes nothing.",
+        "docs/merging.md allows, this ends with exit code 5 and pushes nothing. The folder of a merged model can be "
+        "pushed later: inft-tui merge DIR --push OWNER/NAME.",
         allow_abbrev=False,
     )
     parser.add_argument("name", metavar="RUN|DIR", help="a run, as every command takes it, or a folder of adapters")
     parser.add_argument(
-        "--output", type=Path, metavar="DIR", help="a folder that is not there yet (default: beside the adapters)"
+        "--output", type=Path, metavar="DIR", help="a folder that is not there yet (default: beside the run's adapters)"
     )
     parser.add_argument("--push", metavar="OWNER/NAME", help="put it on the hub, too")
     visibility = parser.add_mutually_exclusive_group()
@@ -90,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help=f"compare the losses on so many rows, all languages alike (default: {CHECK_ROWS})",
     )
-    check.add_argument("--no-check", action="store_true", help="do not compare; says nothing about how good it is")
+    check.add_argument("--no-check", action="store_true", help="do not compare, or push what was not compared")
     parser.add_argument("--profile", metavar="P", help="of adapters that no run known here has trained")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="goes before that profile")
     parser.add_argument("--logs", type=Path, metavar="DIR", help="where the runs are, if a profile set basic.logs_dir")

@@ -6,20 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from inft.adapters.files import DESCRIPTION
+from inft.adapters.origin import final_adapters, origin_of
 from inft.config import Config
-from inft.errors import ConfigError, DataError, InftError
+from inft.errors import ConfigError, InftError
 from inft.profiles import load_config, resolve
-from inft.project import project_root
-from inft.runs.checkpoints import read_complete
+from inft.project import inside, project_root
 from inft.runs.directory import RunDirectory
-from inft.runs.find import find_run, reference
-from inft.runs.inspect import inspect
-from inft.runs.results import Result, read_result
-from inft.runs.saved import home_of, last_checkpoint, saved_adapters
+from inft.runs.find import find_run
+from inft.runs.results import Result
+from inft.runs.saved import home_of
 from inft.runs.visible import visible
-
-ADAPTERS = "adapter_config.json"
-"""The file by which a folder of adapters is known."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +28,14 @@ class Source:
         config: of the run that trained them, or as a person states it.
         root: the project's root, which the relative paths of `config` start at.
         result: whose they are, if that is known.
+        beside: the folder that the merged model goes to unless a person says otherwise.
     """
 
     folder: Path
     config: Config
     root: Path
     result: Result | None
+    beside: Path
 
     @property
     def title(self) -> str:
@@ -47,10 +46,10 @@ class Source:
 
     @property
     def default_output(self) -> Path:
-        """Where the merged model goes unless a person says otherwise: beside the adapters, named after the run."""
+        """The merged model's folder unless a person says otherwise, named after the run."""
         if self.result is None:
-            return self.folder.with_name(f"{self.folder.name}-merged")
-        return self.folder.with_name(f"{self.result.run_id}-step{self.result.step}-merged")
+            return self.beside / f"{self.folder.name}-merged"
+        return self.beside / f"{self.result.run_id}-step{self.result.step}-merged"
 
 
 def find_source(name: str, logs_dir: Path | None, profile: str | None, overrides: Sequence[str]) -> Source:
@@ -67,7 +66,7 @@ def find_source(name: str, logs_dir: Path | None, profile: str | None, overrides
         DiskError: something of it cannot be read.
     """
     folder = Path(name).expanduser()
-    if (folder / ADAPTERS).is_file():
+    if (folder / DESCRIPTION).is_file():
         return _of_folder(folder.absolute(), logs_dir, profile, overrides)
     run = find_run(name, logs_dir)
     if profile is not None or overrides:
@@ -79,31 +78,15 @@ def find_source(name: str, logs_dir: Path | None, profile: str | None, overrides
 
 
 def _of_run(run: RunDirectory) -> Source:
-    shown = visible(run.run_id)
-    if inspect(run).alive:
-        raise ConfigError(
-            f"{shown} still goes on, and its adapters are written at its end.",
-            f"Wait (`inft-tui status {reference(run)} --watch`), or name the folder of one of its checkpoints.",
-        )
+    folder, result = final_adapters(run)
     config = load_config(run.config_toml)
-    saved = saved_adapters(run)
-    if saved is not None and saved.path is not None:
-        return Source(saved.path, config, home_of(run, config), read_result(saved.path))
-    where = "" if saved is None else f" in {saved.folder}"
-    others = "" if saved is None or saved.others is None else f"; those there are of {visible(saved.others)}"
-    checkpoint = last_checkpoint(run)
-    fix = (
-        f"Go on with it: `inft-tui resume {reference(run)}`."
-        if checkpoint is None
-        else f"Its last checkpoint can be merged, too: `inft-tui merge {checkpoint.path}`."
-    )
-    raise ConfigError(f"{shown} has no final adapters{where}{others}.", fix)
+    return Source(folder, config, home_of(run, config), result, folder.parent)
 
 
 def _of_folder(folder: Path, logs_dir: Path | None, profile: str | None, overrides: Sequence[str]) -> Source:
-    result = _result(folder)
+    result = origin_of(folder)
     if profile is not None:
-        return Source(folder, resolve(profile, overrides).config, project_root(), result)
+        return Source(folder, resolve(profile, overrides).config, project_root(), result, folder.parent)
     if overrides:
         raise ConfigError("--set changes a profile, and none is named.", "Add --profile.")
     if result is None:
@@ -120,19 +103,9 @@ def _of_folder(folder: Path, logs_dir: Path | None, profile: str | None, overrid
             f"{error.message}",
             "Name where its run directory is (--logs DIR), or the profile that they were trained with (--profile P).",
         ) from error
-    return Source(folder, config, home_of(run, config), result)
-
-
-def _result(folder: Path) -> Result | None:
-    """Whose adapters these are, by a final folder's own file or by a checkpoint's.
-
-    Raises:
-        DataError: it is a checkpoint, and not whole.
-    """
-    stated = read_result(folder)
-    if stated is not None:
-        return stated
-    checkpoint = read_complete(folder)
-    if checkpoint is None and folder.name.startswith("checkpoint-"):
-        raise DataError(f"{folder} is no complete checkpoint.", "Name another one, or the run.")
-    return None if checkpoint is None else Result(checkpoint.run_id, checkpoint.step)
+    root = home_of(run, config)
+    beside = folder.parent
+    if folder.resolve().is_relative_to(inside(root, config.output_dir, config.output_dir_key).resolve()):
+        # Where checkpoints come and go, nothing else should lie.
+        beside = inside(root, config.best_model_dir, config.best_model_dir_key).parent
+    return Source(folder, config, root, result, beside)

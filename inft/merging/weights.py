@@ -55,11 +55,18 @@ def plan_merge(shards: Sequence[Shard], adapters: Adapters, model: PreTrainedMod
             holders.setdefault(place.parameter, []).append(name if place.whole else "")
     folder = shards[0].path.parent
 
-    def holder(parameter: str) -> StoredTensor:
+    def holder(parameter: str, shape: tuple[int, ...]) -> StoredTensor:
         # Adapters of another version of transformers may name a parameter as the checkpoint does.
         found = holders.get(places(model, [parameter])[parameter].parameter or "", [])
         if len(found) == 1 and found[0]:
-            return tensors[found[0]]
+            tensor = tensors[found[0]]
+            if tensor.shape == shape:
+                return tensor
+            raise ConfigError(
+                f"The adapters in {adapters.folder} are for a {parameter} of shape {list(shape)}, and the one in "
+                f"{folder} has {list(tensor.shape)}.",
+                "These adapters were trained on another model; name the profile or the run that they belong to.",
+            )
         if found:
             raise ConfigError(
                 f"{parameter}, which the adapters change, is not stored as one tensor in {folder}.",
@@ -72,15 +79,9 @@ def plan_merge(shards: Sequence[Shard], adapters: Adapters, model: PreTrainedMod
 
     factors = {}
     for module, one in adapters.factors.items():
-        tensor = holder(f"{module}.weight")
-        if tensor.shape != one.shape:
-            raise ConfigError(
-                f"The adapter of {module} is for a weight of shape {list(one.shape)}, and the one in {folder} has "
-                f"{list(tensor.shape)}.",
-                "These adapters were trained on another model; name the profile or the run that they belong to.",
-            )
-        factors[tensor.name] = one
-    return Plan(tuple(shards), factors, {holder(path).name: name for path, name in adapters.biases.items()})
+        factors[holder(f"{module}.weight", one.shape).name] = one
+    biases = {holder(path, bias.shape).name: bias.tensor for path, bias in adapters.biases.items()}
+    return Plan(tuple(shards), factors, biases)
 
 
 def write_merged(plan: Plan, adapters: Adapters, folder: Path, on_progress: Progress) -> None:

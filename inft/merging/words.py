@@ -12,15 +12,13 @@ from inft.runs.quantities import size
 FIGURE_COLUMNS = 11
 
 
-def lines(merged: Merged, output: Path, pushed: str | None) -> Iterator[str]:
+def lines(merged: Merged, output: Path) -> Iterator[str]:
     """The result, in at most 80 columns but for paths."""
     plan, count = merged.plan, len(merged.plan.shards)
     files = f"{count} file" + ("s" if count > 1 else "")
     yield f"Merged {merged.source.title} into {output}"
     biases = f" and {len(plan.biases)} biases" if plan.biases else ""
     yield f"  {len(plan.factors)} layers{biases} changed; {size(plan.written_bytes)} of bf16 weights in {files}"
-    if pushed is not None:
-        yield f"  and pushed to {pushed}"
     yield ""
     if merged.comparison is None:
         yield f"Not compared with the adapters: {merged.not_compared}."

@@ -6,7 +6,7 @@ from copy import deepcopy
 
 import torch
 from torch import nn
-from transformers import AyaVisionConfig, AyaVisionProcessor, PreTrainedModel
+from transformers import AyaVisionConfig, AyaVisionProcessor, PreTrainedConfig, PreTrainedModel
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
 
 from inft.data.collators import AyaCollator
@@ -21,6 +21,11 @@ def released_config() -> AyaVisionConfig:
     return described
 
 
+def logit_scale(config: PreTrainedConfig) -> float:
+    """The factor that `scale_logits` applies to a model's logits; 1 of other families."""
+    return float(config.get_text_config().logit_scale) if isinstance(config, AyaVisionConfig) else 1.0
+
+
 def scale_logits(model: PreTrainedModel) -> None:
     """Make the output head apply `text_config.logit_scale`, as `Cohere2ForCausalLM` does.
 
@@ -29,7 +34,7 @@ def scale_logits(model: PreTrainedModel) -> None:
     multiplies the hidden states by `lm_head.weight` itself and applies the factor there; it does not run this hook,
     so nothing is scaled twice.
     """
-    scale = float(model.config.get_text_config().logit_scale)
+    scale = logit_scale(model.config)
 
     def scaled(module: nn.Module, inputs: tuple[torch.Tensor, ...], logits: torch.Tensor) -> torch.Tensor:
         return logits * scale

@@ -20,7 +20,6 @@ def check_evaluation(config: Config, where: Where) -> Iterator[Problem]:
     """Every rule about evaluations that `config` breaks."""
     yield from _rows(config, where)
     if config.evaluates:
-        yield from _steps(config, where)
         yield from _metric(config, where)
     elif config.sft.metric_for_best_model != SFTParams.metric_for_best_model:
         metric = "sft.metric_for_best_model"
@@ -40,20 +39,6 @@ def _rows(config: Config, where: Where) -> Iterator[Problem]:
             f"{split} = {shown(config.data.eval_split)} in {where(split)} names others.",
             'Leave one of them out, or set it to "none".',
             (fraction, split),
-        )
-
-
-def _steps(config: Config, where: Where) -> Iterator[Problem]:
-    sft = config.sft
-    of_rows = "data.eval_split" if config.data.eval_fraction is None else "data.eval_fraction"
-    keys = ("sft.save_steps", "sft.eval_steps", "sft.load_best_model_at_end", of_rows)
-    if sft.load_best_model_at_end and sft.save_steps % sft.eval_steps:
-        # The Trainer refuses this too, but only after the model was loaded.
-        yield Problem(
-            f"sft.save_steps = {sft.save_steps} in {where(keys[0])} must be a multiple of sft.eval_steps = "
-            f"{sft.eval_steps} in {where(keys[1])}, so that every checkpoint has an evaluation to be chosen by.",
-            "Change one of them, or state sft.load_best_model_at_end = false.",
-            keys,
         )
 
 

@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from inft.errors import DataError, DiskError, InftError, disk_error
+from inft.runs.bases import BaseIdentity
 from inft.runs.clock import timestamp, utc_now
 from inft.runs.files import replace_file, sync_file, sync_folder, unused
 
@@ -44,11 +45,13 @@ class Checkpoint:
         path: its folder.
         step: optimiser steps done.
         run_id: the run that wrote it.
+        base: what its adapters were trained on; None where an earlier version wrote it.
     """
 
     path: Path
     step: int
     run_id: str
+    base: BaseIdentity | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class Manifest:
         step: optimiser steps done.
         created: when it was complete.
         files: every other file, by its path inside the folder.
+        base: what the adapters were trained on; None where an earlier version wrote the file.
     """
 
     schema_version: int
@@ -76,6 +80,7 @@ class Manifest:
     step: int
     created: str
     files: dict[str, FileFacts]
+    base: BaseIdentity | None = None
 
 
 # Made here and not where it is used: msgspec 0.22 crashes where two threads meet a type for the first time at once.
@@ -87,7 +92,7 @@ def staging_folder(output_dir: Path, run_id: str) -> Path:
     return output_dir / f"{_SAVING}{run_id}"
 
 
-def commit(staged: Path, final: Path, *, run_id: str, step: int) -> Checkpoint:
+def commit(staged: Path, final: Path, *, run_id: str, step: int, base: BaseIdentity | None = None) -> Checkpoint:
     """Makes what was written to `staged` the checkpoint `final`, in one step.
 
     What already has that name is never overwritten: a checkpoint of the same run and step is removed afterwards,
@@ -98,6 +103,7 @@ def commit(staged: Path, final: Path, *, run_id: str, step: int) -> Checkpoint:
         final: its name from now on, on the same disk.
         run_id: the run that wrote it.
         step: optimiser steps done.
+        base: what its adapters were trained on; None = not known.
 
     Raises:
         DiskError: the disk did not take it. `final` is then as it was before, or complete if only the very last sync
@@ -107,7 +113,7 @@ def commit(staged: Path, final: Path, *, run_id: str, step: int) -> Checkpoint:
     for path in _files_below(staged):
         sync_file(path)
         files[path.relative_to(staged).as_posix()] = FileFacts(*_size_and_crc32(path))
-    manifest = Manifest(SCHEMA_VERSION, run_id, step, timestamp(utc_now()), files)
+    manifest = Manifest(SCHEMA_VERSION, run_id, step, timestamp(utc_now()), files, base)
     content = msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n"
     replace_file(staged / MANIFEST, content, durable=True)
     for folder, _, _ in os.walk(staged):
@@ -127,7 +133,7 @@ def commit(staged: Path, final: Path, *, run_id: str, step: int) -> Checkpoint:
         _remove_if_empty(replaced.parent)
     if staged.parent.name.startswith(_SAVING):
         _remove_if_empty(staged.parent)
-    return Checkpoint(final, step, run_id)
+    return Checkpoint(final, step, run_id, base)
 
 
 def read_complete(path: Path) -> Checkpoint | None:
@@ -139,7 +145,7 @@ def read_complete(path: Path) -> Checkpoint | None:
         DiskError: the folder is there and cannot be read.
     """
     manifest = _complete_manifest(path)
-    return None if manifest is None else Checkpoint(path, manifest.step, manifest.run_id)
+    return None if manifest is None else Checkpoint(path, manifest.step, manifest.run_id, manifest.base)
 
 
 def verify(checkpoint: Checkpoint) -> None:
@@ -173,7 +179,7 @@ def complete_checkpoints(output_dir: Path) -> list[Checkpoint]:
         DiskError: a folder is there and cannot be read.
     """
     found = [
-        (manifest.step, manifest.created, Checkpoint(path, manifest.step, manifest.run_id))
+        (manifest.step, manifest.created, Checkpoint(path, manifest.step, manifest.run_id, manifest.base))
         for path in _checkpoint_folders(output_dir)
         if (manifest := _complete_manifest(path)) is not None
     ]

@@ -111,7 +111,14 @@ class Assessment:
         return found
 
 
-def assess(file: PredictionFile, paired: Pair | None, mode: ScoreMode, resamples: int, seed: int) -> Assessment:
+def assess(
+    file: PredictionFile,
+    paired: Pair | None,
+    mode: ScoreMode,
+    resamples: int,
+    seed: int,
+    on_count: Callable[[int, int], None] = lambda done, total: None,
+) -> Assessment:
     """Scores a file.
 
     Args:
@@ -120,14 +127,17 @@ def assess(file: PredictionFile, paired: Pair | None, mode: ScoreMode, resamples
         mode: how words are told apart.
         resamples: corpora drawn for intervals and significance; 0 for neither.
         seed: of the draws.
+        on_count: told (rows counted, rows in all) on the way.
 
     Raises:
         NotReadyError: a library that these languages need is not installed.
     """
-    measured = measure(file.predictions, mode)
+    first = len(file.predictions)
+    total = first + (0 if paired is None else len(paired.second.predictions))
+    measured = measure(file.predictions, mode, on_count=lambda done: on_count(done, total))
     rival = None
     if paired is not None:
-        theirs = measure(paired.second.predictions, mode)
+        theirs = measure(paired.second.predictions, mode, on_count=lambda done: on_count(first + done, total))
         p = significance(measured, theirs, resamples, seed) if resamples else None
         rival = _assessed(paired.second.path, theirs, resamples, seed, difference(measured, theirs), p)
     return Assessment(

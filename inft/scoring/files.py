@@ -16,6 +16,7 @@ import msgspec
 
 from inft.errors import DataError
 from inft.runs.visible import visible
+from inft.scoring.modes import code_of_name
 from inft.scoring.predictions import Prediction
 from inft.wording import shown
 
@@ -110,18 +111,18 @@ def read_predictions(path: Path) -> PredictionFile:
         reason = (error.strerror or str(error)).lower()
         raise DataError(f"{_name(path)} cannot be read: {reason}.", "Name a file of captions.") from error
     predictions: list[Prediction] = []
-    places: dict[tuple[str, int], str] = {}
+    places: dict[object, str] = {}
     for place, record in _records(path, content):
         prediction = _prediction(f"{_name(path)}, {place}", record)
-        if prediction.row is not None:
-            key = prediction.language, prediction.row
-            if key in places:
-                raise DataError(
-                    f"{_name(path)} has row {prediction.row} of {visible(prediction.language)} twice: "
-                    f"{places[key]} and {place}.",
-                    "Remove one of them.",
-                )
-            places[key] = place
+        key = _identity(prediction, record)
+        if key in places:
+            numbered = prediction.row is not None
+            row = f"row {prediction.row} of {visible(prediction.language)}" if numbered else "the same row"
+            raise DataError(
+                f"{_name(path)} has {row} twice: {places[key]} and {place}.",
+                "Remove one of them." if numbered else "Remove one of them, or give every row a number, `row`.",
+            )
+        places[key] = place
         predictions.append(prediction)
     if not predictions:
         raise DataError(f"{_name(path)} has no captions: there is nothing to score.", "Name a file that has some.")
@@ -172,14 +173,28 @@ def _decoded(place: str, content: bytes) -> object:
     return found
 
 
+def _identity(prediction: Prediction, record: object) -> object:
+    """What no second row may have: its number in its language; where it has none, everything that stands there."""
+    if prediction.row is not None:
+        return prediction.language, prediction.row
+    return json.dumps(record, sort_keys=True)
+
+
 def _prediction(place: str, record: object) -> Prediction:
     if not isinstance(record, dict):
         raise DataError(f"{place}: {shown(record)} is no JSON object.", "Every row has its keys and values in braces.")
-    language = _text(place, record, LANGUAGE_KEYS)
+    language = _text(place, record, LANGUAGE_KEYS).strip()
     reference = _text(place, record, REFERENCE_KEYS)
     for value, keys in ((language, LANGUAGE_KEYS), (reference, REFERENCE_KEYS)):
         if not value.strip():
             raise DataError(f"{place}: {_key(record, keys)} is empty.", "Leave the row out, or say what it is.")
+    code = code_of_name(language)
+    if code is not None:
+        raise DataError(
+            f"{place}: {_key(record, LANGUAGE_KEYS)} = {shown(language)} is a language's name, by which its words are "
+            "not told apart.",
+            f"Write the language's code, {code}, in every row.",
+        )
     row, failure = record.get("row"), record.get("failure")
     if row is not None and (type(row) is not int or row < 0):
         raise DataError(f"{place}: row = {shown(row)} is no row's number.", "Make it a whole number, or leave it out.")

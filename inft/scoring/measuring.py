@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy
 
@@ -66,15 +67,19 @@ class Figures:
 
 
 def measure(
-    predictions: Sequence[Prediction], mode: ScoreMode, references: Mapping[str, Sequence[str]] | None = None
+    predictions: Sequence[Prediction],
+    mode: ScoreMode,
+    documents: Mapping[str, DocumentFrequencies] | None = None,
+    on_count: Callable[[int], None] = lambda done: None,
 ) -> Measured:
     """Counts `predictions`.
 
     Args:
         predictions: of any languages.
         mode: how words are told apart.
-        references: captions by language among which CIDEr counts how rare n-grams are; those of the predictions, where
-            a language is not there.
+        documents: in how many captions of a language each n-gram is, by language; those of the predictions' references,
+            where a language is not there.
+        on_count: told how many rows are done, after each.
 
     Raises:
         DataError: there are no predictions.
@@ -86,17 +91,22 @@ def measure(
     for prediction in sorted(predictions, key=lambda prediction: prediction.language):
         by_language.setdefault(prediction.language, []).append(prediction)
     require_segmenters(by_language, mode)
+    # A row is passed through twice: its words are told apart, and once all are known, they are counted.
+    done = count(1)
     texts = {
-        language: [(words(one.scored, language, mode), words(one.reference, language, mode)) for one in of_language]
+        language: [_told(one, mode, lambda: on_count(next(done) // 2)) for one in of_language]
         for language, of_language in by_language.items()
     }
     frequencies = {
-        language: _frequencies(language, pairs, mode, (references or {}).get(language))
+        language: (documents or {}).get(language)
+        or DocumentFrequencies.among(reference.cider for _, reference in pairs)
         for language, pairs in texts.items()
     }
     pooled = DocumentFrequencies.together(frequencies.values()) if len(frequencies) > 1 else None
     counts = {
-        language: _counted(of_language, texts[language], frequencies[language], pooled)
+        language: _counted(
+            of_language, texts[language], frequencies[language], pooled, lambda: on_count(next(done) // 2)
+        )
         for language, of_language in by_language.items()
     }
     failures = {language: sum(one.failed for one in of_language) for language, of_language in by_language.items()}
@@ -120,11 +130,14 @@ def _figures(totals: Floats, cider_column: int) -> Floats:
     return numpy.stack([bleu4(totals[..., _BLEU]), chrf(totals[..., _CHRF]), rarely], axis=-1)
 
 
-def _frequencies(
-    language: str, pairs: Sequence[tuple[Words, Words]], mode: ScoreMode, captions: Sequence[str] | None
-) -> DocumentFrequencies:
-    if captions is None:
-        return DocumentFrequencies.among(reference.cider for _, reference in pairs)
+def _told(prediction: Prediction, mode: ScoreMode, on_row: Callable[[], None]) -> tuple[Words, Words]:
+    on_row()
+    language = prediction.language
+    return words(prediction.scored, language, mode), words(prediction.reference, language, mode)
+
+
+def frequencies_among(captions: Iterable[str], language: str, mode: ScoreMode) -> DocumentFrequencies:
+    """How many of a language's captions hold each n-gram; for whoever scores against the same ones many times."""
     return DocumentFrequencies.among(words(caption, language, mode).cider for caption in captions)
 
 
@@ -133,6 +146,7 @@ def _counted(
     texts: Sequence[tuple[Words, Words]],
     frequencies: DocumentFrequencies,
     pooled: DocumentFrequencies | None,
+    on_row: Callable[[], None],
 ) -> Floats:
     found = numpy.empty((len(predictions), _ROWS + 1))
     for row, (prediction, (generated, reference)) in enumerate(zip(predictions, texts, strict=True)):
@@ -143,6 +157,7 @@ def _counted(
             one, other = count_ngrams(generated.bleu), count_ngrams(reference.bleu)
         characters = chrf_counts(prediction.scored, prediction.reference)
         found[row] = (*bleu_counts(one, other), *characters, likeness, overall, 1)
+        on_row()
     return found
 
 

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from typing import Literal, get_args
 
 from inft.errors import NotReadyError
+from inft.params import LANGUAGE_NAMES
 
 ScoreMode = Literal["paper", "standard"]
 MODES: tuple[ScoreMode, ...] = get_args(ScoreMode)
@@ -53,6 +54,8 @@ _PACKAGES = {
 }
 """What a module's package is called where packages are installed from."""
 
+_CODES = {name.casefold(): code for code, name in LANGUAGE_NAMES.items()}
+
 INSTALL = "Install what scoring needs: pip install 'inft-tui[score]'."
 
 
@@ -82,6 +85,16 @@ def require_segmenters(languages: Iterable[str], mode: ScoreMode) -> None:
     if missing:
         names = ", ".join(f"{package} (for {language})" for package, language in missing.items())
         raise NotReadyError(f"Captions cannot be scored here: {names} is not installed.", INSTALL)
+
+
+def code_of_name(language: str) -> str | None:
+    """The code of a language that is called by its English name, where its words are told apart by its code.
+
+    >>> code_of_name("Chinese"), code_of_name("japanese"), code_of_name("zh"), code_of_name("French")
+    ('zh', 'ja', None, None)
+    """
+    code = _CODES.get(language.strip().casefold())
+    return code if code in _TOKENIZERS or code in _SEGMENTERS else None
 
 
 def _script(language: str) -> str:

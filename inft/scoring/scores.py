@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from inft.scoring.cider import DocumentFrequencies
 from inft.scoring.figures import Floats
 from inft.scoring.measuring import Measured, figures_of, measure
 from inft.scoring.modes import ScoreMode
@@ -50,22 +51,22 @@ class ScoreReport:
 
 
 def score_predictions(
-    predictions: Sequence[Prediction], mode: ScoreMode, *, references: Mapping[str, Sequence[str]] | None = None
+    predictions: Sequence[Prediction], mode: ScoreMode, *, documents: Mapping[str, DocumentFrequencies] | None = None
 ) -> ScoreReport:
     """Scores of `predictions`.
 
     Args:
         predictions: of any languages, in any order.
         mode: how words are told apart.
-        references: captions by language among which CIDEr counts how rare words are, in place of the references of the
-            predictions; for samples so small that every word of them would be rare. A language that is not there has
-            its predictions' own.
+        documents: captions by language among which CIDEr counts how rare words are (`frequencies_among`), in place of
+            the references of the predictions; for samples so small that every word of them would be rare. A language
+            that is not there has its predictions' own.
 
     Raises:
         DataError: there are none.
         NotReadyError: a library that these languages need is not installed.
     """
-    return report_of(measure(predictions, mode, references=references))
+    return report_of(measure(predictions, mode, documents=documents))
 
 
 def report_of(measured: Measured) -> ScoreReport:

@@ -23,7 +23,7 @@ def training_arguments(config: Config, output_dir: Path, *, on_gpu: bool) -> SFT
     sft, data = config.sft, config.data
     evaluates = config.evaluates
     by_transformers = sft.gradient_checkpointing and not sft.padding_free  # see `inft.models.recompute`
-    return SFTConfig(
+    arguments = SFTConfig(
         output_dir=str(output_dir),
         num_train_epochs=sft.num_epochs,
         max_steps=sft.max_steps or -1,
@@ -50,7 +50,6 @@ def training_arguments(config: Config, output_dir: Path, *, on_gpu: bool) -> SFT
         save_total_limit=None,  # which checkpoints stay is the CheckpointPlan's
         eval_strategy="steps" if evaluates else "no",
         eval_steps=sft.eval_steps if evaluates else None,
-        load_best_model_at_end=evaluates and sft.load_best_model_at_end,
         metric_for_best_model=sft.metric_for_best_model if evaluates else None,
         greater_is_better=more_is_better(config) if evaluates else None,
         dataloader_num_workers=data.num_workers,
@@ -65,6 +64,9 @@ def training_arguments(config: Config, output_dir: Path, *, on_gpu: bool) -> SFT
         use_cpu=not on_gpu,
         disable_tqdm=True,
     )
+    # Stated above, it would want save_steps to be a multiple of eval_steps; our trainer saves what is best in any case.
+    arguments.load_best_model_at_end = evaluates and sft.load_best_model_at_end
+    return arguments
 
 
 def check_tracker(name: str) -> None:

@@ -281,6 +281,6 @@ def _chosen_by(args: TrainingArguments) -> str:
 def early_stopping(config: Config, report: RunReport) -> list[TrainerCallback]:
     """The callback that ends a run which no longer improves, if there is an evaluation to tell by."""
     sft = config.sft
-    if not config.evaluates or not sft.load_best_model_at_end or sft.early_stopping_patience == 0:
+    if not config.evaluates or sft.early_stopping_patience == 0:
         return []
     return [ResumableEarlyStopping(sft.early_stopping_patience, sft.early_stopping_threshold, report)]

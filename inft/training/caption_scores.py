@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from peft import PeftModel
 
@@ -13,8 +13,11 @@ from inft.captioning.settings import GenerationSettings
 from inft.data.collators import CaptionCollator
 from inft.data.rows import UnusableRow
 from inft.evaluation_figures import PREFIX
+from inft.scoring.cider import DocumentFrequencies
+from inft.scoring.measuring import frequencies_among
 from inft.scoring.predictions import Prediction
 from inft.scoring.scores import Scores, score_predictions
+from inft.scoring.words import words
 
 ROWS_BETWEEN_LOOKS = 64
 """Rows read until somebody may ask for an end."""
@@ -31,6 +34,16 @@ def drawn_rows(languages: Mapping[str, range], count: int, seed: int) -> list[in
         for language, rows in languages.items()
         for row in sorted(random.Random(f"{seed}-{language}-captions").sample(rows, min(count, len(rows))))
     ]
+
+
+def check_tokenisers(languages: Iterable[str]) -> None:
+    """Tells a word of each language apart, since what is installed need not load.
+
+    Raises:
+        LibraryError: what that takes for one of them cannot be loaded.
+    """
+    for language in languages:
+        words("word", language, "standard")
 
 
 class CaptionScores:
@@ -62,6 +75,7 @@ class CaptionScores:
         self._batch_size = batch_size
         self._write = write
         self._texts: dict[int, tuple[str, str]] = {}
+        self._documents: dict[str, DocumentFrequencies] = {}
 
     def figures(self, model: PeftModel, step: int, go_on: Callable[[], None]) -> dict[str, float]:
         """The scores as an evaluation's event calls them: each metric of each language, and the languages' mean.
@@ -72,20 +86,18 @@ class CaptionScores:
             go_on: called between batches; may raise to end it, and then nothing was written.
         """
         began = time.perf_counter()
-        if not self._texts:
+        if not self._documents:
             self._texts = self._read(go_on)
+            self._documents = self._count(go_on)
         rows = [row for row in self._rows if row in self._texts]
         made = caption_rows(
             model, self._collator, rows, self._settings, batch_size=self._batch_size, before_batch=go_on
         )
         captions = [caption for batch in made for caption in batch]
-        references: dict[str, list[str]] = {}
-        for language, text in self._texts.values():
-            references.setdefault(language, []).append(text)
         predictions = [
             Prediction(*self._texts[caption.row], caption.text, caption.row, caption.failure) for caption in captions
         ]
-        report = score_predictions(predictions, "standard", references=references)
+        report = score_predictions(predictions, "standard", documents=self._documents)
         figures = _named(report.macro)
         for language, scores in report.languages.items():
             figures |= _named(scores, f"_{language}")
@@ -94,6 +106,17 @@ class CaptionScores:
             f"{PREFIX}caption_failures": report.macro.failures,
             f"{PREFIX}caption_sec": round(time.perf_counter() - began, 3),
         }
+
+    def _count(self, go_on: Callable[[], None]) -> dict[str, DocumentFrequencies]:
+        """In how many of the captions each sequence of words is, by language."""
+        captions: dict[str, list[str]] = {}
+        for language, text in self._texts.values():
+            captions.setdefault(language, []).append(text)
+        found = {}
+        for language, texts in captions.items():
+            go_on()
+            found[language] = frequencies_among(texts, language, "standard")
+        return found
 
     def _read(self, go_on: Callable[[], None]) -> dict[int, tuple[str, str]]:
         """Language and caption of every row that can be read, by number."""

@@ -5,53 +5,37 @@ It stands over transformers' `Trainer` alone, so that a trainer of any model can
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import (
+    EarlyStoppingCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 from transformers.trainer_utils import IntervalStrategy
 
-from inft.errors import DataError, DiskError
+from inft.errors import DiskError
 from inft.runs import events
 from inft.runs.checkpoints import commit, read_complete, rotate, staging_folder
-from inft.training.own_copy import bring_in
 from inft.training.randomness import own_randomness
 from inft.training.report import RunReport
-from inft.training.resume_state import ResumeState, RowsFingerprint
-
-TRAINER_STATE = "trainer_state.json"
-"""Where the Trainer keeps its own state in a checkpoint."""
-
-
-@dataclass(frozen=True)
-class CheckpointPlan:
-    """Where a run's checkpoints go.
-
-    Attributes:
-        output_dir: their folder.
-        lineage: this run's id, then those of the runs that it continues.
-        keep: how many stay; the best counts among them, yet the newest always stays.
-        rows: fingerprints of the rows, for the run that resumes from one.
-    """
-
-    output_dir: Path
-    lineage: tuple[str, ...]
-    keep: int
-    rows: Mapping[str, RowsFingerprint] = field(default_factory=dict)
-
-    @property
-    def run_id(self) -> str:
-        """The run that writes them."""
-        return self.lineage[0]
-
-    def path(self, step: int) -> Path:
-        """The checkpoint of an optimiser step."""
-        return self.output_dir / f"checkpoint-{step}"
+from inft.training.resume_state import ResumeState
+from inft.training.resumed import (
+    TRAINER_STATE,
+    CheckpointPlan,
+    Resumed,
+    find_best,
+    for_criterion,
+    in_own_folder,
+    is_of_step,
+)
 
 
 class CheckpointingTrainer(Trainer):
@@ -59,7 +43,8 @@ class CheckpointingTrainer(Trainer):
 
     `train(resume_from_checkpoint=FOLDER)` goes on with everything that shapes the curve: what the Trainer itself
     restores, the losses since the last log line, the best checkpoint and what `figures` gives. `args.save_total_limit`
-    is not used, `plan.keep` is.
+    is not used, `plan.keep` is. Where the best checkpoint is to be loaded at the end, every evaluation that is the best
+    so far is followed by a checkpoint, whether one is due or not.
 
     An evaluation does not hold up an end: it is left out or broken off, the run ends with a checkpoint of that step,
     and whoever resumes from it evaluates first.
@@ -90,6 +75,7 @@ class CheckpointingTrainer(Trainer):
         self._losses: list[torch.Tensor] = []
         self._loss_sum = 0.0
         self._loss_since = 0
+        self._evaluated = False
         self.add_callback(_GoingOn(self))
         self.resumed: Resumed | None = None
 
@@ -112,9 +98,17 @@ class CheckpointingTrainer(Trainer):
             self.evaluation_due = state.evaluation_due and self.args.eval_strategy != IntervalStrategy.NO
             self.go_on_from(state.figures)
             with self._report.saving():
-                self.resumed = in_own_folder(find_best(Path(resume_from_checkpoint), self.plan), self.plan)
+                found = find_best(Path(resume_from_checkpoint), self.plan)
+                self.resumed = in_own_folder(for_criterion(found, state, self.plan), self.plan)
             resume_from_checkpoint = str(self.resumed.path)
-        return super().train(resume_from_checkpoint, *args, **kwargs)
+        result = super().train(resume_from_checkpoint, *args, **kwargs)
+        if self.args.load_best_model_at_end and self._evaluated and self.state.best_model_checkpoint is None:
+            self.warn(
+                "earlier",
+                f"No checkpoint is known to be the best by {self.args.metric_for_best_model}.",
+                "The final adapters are those of the last step.",
+            )
+        return result
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
@@ -187,6 +181,25 @@ class CheckpointingTrainer(Trainer):
         self.evaluation_due = False
         if self._determine_best_metric(metrics, None):
             self.state.best_model_checkpoint = str(self.resumed.path)
+            self.control.should_save = False  # it is there
+
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        self._evaluated = True
+        is_best: bool = super()._determine_best_metric(metrics, trial)
+        if is_best and self.args.load_best_model_at_end:
+            # The Trainer itself takes note of the best figure, and of a checkpoint only if one was due anyway.
+            self.control.should_save = True
+        return is_best
+
+    def _load_callback_state(self) -> None:
+        """The state of the run before was read, and nobody has looked at it yet."""
+        if self.resumed is not None and self.resumed.other_criterion is not None:
+            self.state.best_metric = self.state.best_global_step = self.state.best_model_checkpoint = None
+            states: Any = self.state.stateful_callbacks
+            for callback in self.callback_handler.callbacks:
+                if isinstance(callback, EarlyStoppingCallback):
+                    states.pop(type(callback).__name__, None)
+        super()._load_callback_state()
 
     def _maybe_log_save_evaluate(self, *args: Any, **kwargs: Any) -> None:
         try:
@@ -251,9 +264,14 @@ class CheckpointingTrainer(Trainer):
                     self.state.best_model_checkpoint = str(final)
                     self.state.save_to_json(str(staged / TRAINER_STATE))
                 ResumeState(
-                    self._loss_sum, self._loss_since, self.plan.rows, self.figures(), self.evaluation_due
+                    self._loss_sum,
+                    self._loss_since,
+                    self.plan.rows,
+                    self.figures(),
+                    self.evaluation_due,
+                    self.plan.criterion,
                 ).write(staged)
-                commit(staged, final, run_id=self.plan.run_id, step=step)
+                commit(staged, final, run_id=self.plan.run_id, step=step, base=self.plan.base)
             except BaseException:
                 shutil.rmtree(self._staging, ignore_errors=True)
                 raise
@@ -288,60 +306,6 @@ class CheckpointingTrainer(Trainer):
             self.warn(error.kind, error.message, error.fix)
 
 
-@dataclass(frozen=True)
-class Resumed:
-    """What a resumed run knows of the run before.
-
-    Attributes:
-        path: the checkpoint it starts from.
-        best: the best checkpoint so far; None = there was none, or it is gone.
-        lost_best: where the best one was that is gone.
-    """
-
-    path: Path
-    best: Path | None
-    lost_best: str | None
-
-
-def find_best(checkpoint: Path, plan: CheckpointPlan) -> Resumed:
-    """Where the best checkpoint is that a checkpoint speaks of, even if both were moved aside since."""
-    state = json.loads((checkpoint / TRAINER_STATE).read_text(encoding="utf-8"))
-    recorded: str | None = state["best_model_checkpoint"]
-    if recorded is None:
-        return Resumed(checkpoint, None, None)
-    # Beside it first: under the recorded name, another run's checkpoint may lie by now.
-    for place in (checkpoint.parent / Path(recorded).name, Path(recorded), plan.output_dir / Path(recorded).name):
-        found = read_complete(place)
-        if found is not None and found.run_id in plan.lineage:
-            return Resumed(checkpoint, place, None)
-    return Resumed(checkpoint, None, recorded)
-
-
-def in_own_folder(resumed: Resumed, plan: CheckpointPlan) -> Resumed:
-    """The same in the run's own folder, so that whoever writes to the folder of the run before does no harm.
-
-    Raises:
-        DataError: the checkpoint to start from is gone or damaged; a best one that is so counts as lost.
-        DiskError: one could not be copied.
-    """
-    path = bring_in(resumed.path, plan.output_dir, plan.run_id)
-    if resumed.best is None:
-        return replace(resumed, path=path)
-    try:
-        return replace(resumed, path=path, best=bring_in(resumed.best, plan.output_dir, plan.run_id))
-    except DataError:
-        return Resumed(path, None, str(resumed.best))
-
-
-def is_of_step(path: Path, step: int) -> bool:
-    """Whether a checkpoint's folder has the name of this step, or had it before it was moved aside.
-
-    >>> is_of_step(Path("checkpoint-12-2"), 12), is_of_step(Path("checkpoint-12"), 1)
-    (True, False)
-    """
-    return path.name.split("-")[1:2] == [str(step)]
-
-
 class EvaluationCut(Exception):
     """An evaluation was left out or broken off, since the run is to end."""
 
@@ -367,6 +331,13 @@ class _GoingOn(TrainerCallback):
                 "earlier",
                 f"The best checkpoint so far, {resumed.lost_best}, is gone.",
                 "Unless a later evaluation is better, the final adapters will be those of the last step.",
+            )
+        if resumed.other_criterion is not None:
+            self._trainer.warn(
+                "earlier",
+                f"What is best is decided by other figures than in the run before: {resumed.other_criterion}.",
+                "The best checkpoint is chosen among this run's own evaluations, and their count for early stopping "
+                "begins anew.",
             )
         if self._trainer.evaluation_due:
             self._trainer.evaluate_what_is_due()

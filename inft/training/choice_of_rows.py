@@ -8,8 +8,8 @@ from inft.captioning.settings import GenerationSettings
 from inft.config import Config
 from inft.data.collators import CaptionCollator
 from inft.data.munichus import Selection, load_evaluation_rows, load_rows
+from inft.scoring.modes import require_segmenters
 from inft.training.announcements import announce
-from inft.training.caption_scores import CaptionScores, drawn_rows
 from inft.training.evaluation import HeldOut
 from inft.training.report import RunReport
 from inft.training.samples import Samples
@@ -61,10 +61,27 @@ def _tell(name: str, rows: Selection, report: RunReport) -> None:
     announce(report, "rows", f"{name}: {rows.report.text()}", "warning" if rows.report.total_skipped else "info")
 
 
+def require_scoring(config: Config) -> None:
+    """Makes sure that the captions of the run's evaluations can be scored, if there are any.
+
+    Raises:
+        NotReadyError: something is not installed that this takes for the run's languages.
+        LibraryError: it is, and cannot be loaded.
+    """
+    if config.evaluates and config.basic.eval_captions:
+        require_segmenters(config.data.languages, "standard")
+        # Whoever scores nothing needs nothing that scores.
+        from inft.training.caption_scores import check_tokenisers
+
+        check_tokenisers(config.data.languages)
+
+
 def hold_out(config: Config, rows: Selection, collator: CaptionCollator, samples: Samples) -> HeldOut:
     """What is evaluated on, and how."""
     if not config.basic.eval_captions:
         return HeldOut(collator, rows.languages)
+    from inft.training.caption_scores import CaptionScores, drawn_rows
+
     captions = CaptionScores(
         collator,
         drawn_rows(rows.languages, config.basic.eval_captions, config.data.seed),

@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import datasets
 from torch.utils.data import DataLoader, Sampler
@@ -19,8 +19,10 @@ from inft.data.images import open_image
 from inft.data.rows import UNKNOWN_LANGUAGE, UnusableRow
 from inft.data.workers import shield_workers
 from inft.errors import DataError
-from inft.evaluation_figures import PREFIX
-from inft.training.caption_scores import CaptionScores
+from inft.evaluation_figures import PREFIX, full_name
+
+if TYPE_CHECKING:
+    from inft.training.caption_scores import CaptionScores
 
 CONTENT_KEY = "content"
 """Where a batch carries its `Content`; taken out before the model sees it."""
@@ -56,6 +58,29 @@ class Content:
     rows: int
     supervised: int
     skipped: Sequence[SkippedRow]
+
+
+def check_languages(held_out: HeldOut) -> None:
+    """Makes sure, before anything is trained, that each language has a row to evaluate on.
+
+    Raises:
+        DataError: of some language no row can be used.
+    """
+    usable = EvaluationCollator(held_out.collator)
+    missing = [
+        language
+        for language, rows in held_out.languages.items()
+        if not any(usable([{"row": row}])[CONTENT_KEY].rows for row in rows)
+    ]
+    if missing:
+        raise _none_usable(missing)
+
+
+def _none_usable(languages: Sequence[str], so: str = "") -> DataError:
+    return DataError(
+        f"None of the rows to evaluate on in {', '.join(languages)} can be used{so}.",
+        "Raise basic.max_length, mend the pictures, or take the language out of data.languages.",
+    )
 
 
 class EvaluationCollator:
@@ -171,6 +196,9 @@ class EvaluatingTrainer(SFTTrainer):
     def count_rows(self, rows: int, skipped: Sequence[SkippedRow]) -> None:
         """Hears how many rows of a batch were evaluated, and which were skipped."""
 
+    def leave_out(self, languages: Sequence[str]) -> None:
+        """Hears of languages that an evaluation has no loss of, since none of their rows could be used."""
+
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
         """The evaluation's batches, with their `Content`."""
         assert self._held_out is not None
@@ -187,18 +215,26 @@ class EvaluatingTrainer(SFTTrainer):
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """One evaluation; its figures go to the log and to the callbacks.
 
+        A language of which no row can be used any more is left out.
+
         Raises:
-            DataError: of some language no row can be used.
+            DataError: there is no other, or the figure that decides which checkpoint is the best is not there.
         """
         assert self._held_out is not None
-        figures = self._pass_over_rows(self._held_out)
+        figures, missing = self._pass_over_rows(self._held_out)
         if self._held_out.captions is not None:
             figures |= self._held_out.captions.figures(self.model, self.state.global_step, self.between_batches)
+        if missing:
+            metric = self.args.metric_for_best_model
+            if metric is not None and full_name(metric) not in figures:
+                raise _none_usable(missing, f", so there is no {full_name(metric)} to tell the best checkpoint by")
+            self.leave_out(missing)
         self.log(figures)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, figures)
         return figures
 
-    def _pass_over_rows(self, held_out: HeldOut) -> dict[str, float]:
+    def _pass_over_rows(self, held_out: HeldOut) -> tuple[dict[str, float], list[str]]:
+        """The figures of the loss, and the languages without any."""
         began = time.perf_counter()
         means, rows, batches = TokenMeans(), 0, 0
         assert self.model is not None
@@ -213,17 +249,15 @@ class EvaluatingTrainer(SFTTrainer):
             means.add(content.language, content.supervised, float(loss), others)
             rows, batches = rows + content.rows, batches + 1
         missing = means.missing(list(held_out.languages))
-        if missing:
-            raise DataError(
-                f"None of the rows to evaluate on in {', '.join(missing)} can be used.",
-                "Raise basic.max_length, mend the pictures, or take the language out of data.languages.",
-            )
+        if len(missing) == len(held_out.languages):
+            raise _none_usable(missing)
         seconds = max(time.perf_counter() - began, 1e-9)
-        return means.figures() | {
+        times = {
             f"{PREFIX}runtime": round(seconds, 4),
             f"{PREFIX}samples_per_second": round(rows / seconds, 3),
             f"{PREFIX}steps_per_second": round(batches / seconds, 3),
         }
+        return means.figures() | times, missing
 
 
 def row_numbers(count: int) -> datasets.Dataset:

@@ -43,7 +43,7 @@ def bring_in(checkpoint: Path, output_dir: Path, run_id: str) -> Path:
         raise disk_error(error if isinstance(error, OSError) else OSError(str(error)), staged) from error
     try:
         verify(Checkpoint(staged, found.step, found.run_id))  # whoever holds the other folder may have changed it
-        return commit(staged, final, run_id=found.run_id, step=found.step).path
+        return commit(staged, final, run_id=found.run_id, step=found.step, base=found.base).path
     finally:
         shutil.rmtree(staged.parent, ignore_errors=True)
 

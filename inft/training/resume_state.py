@@ -47,6 +47,7 @@ class ResumeState:
         rows: fingerprint of the rows trained on ("train") and evaluated on ("evaluation").
         figures: what else a trainer counts, in its own words; plain JSON.
         evaluation_due: whether the run ended at an evaluation that was left out.
+        criterion: what the best checkpoint was chosen by, by name; empty where an earlier version wrote the file.
     """
 
     loss_sum: float = 0.0
@@ -54,6 +55,7 @@ class ResumeState:
     rows: Mapping[str, RowsFingerprint] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
     evaluation_due: bool = False
+    criterion: Mapping[str, Any] = field(default_factory=dict)
 
     def write(self, checkpoint: Path) -> None:
         """Adds the file to a checkpoint that is being written."""
@@ -73,8 +75,9 @@ class ResumeState:
             if content["schema_version"] != SCHEMA_VERSION:
                 raise ValueError(f"its version is {content['schema_version']}")
             rows = {use: RowsFingerprint(**fingerprint) for use, fingerprint in content["rows"].items()}
-            due = content.get("evaluation_due", False)  # older checkpoints do not say
-            return cls(content["loss_sum"], content["loss_since"], rows, content["figures"], due)
+            # Older checkpoints do not say these two.
+            due, criterion = content.get("evaluation_due", False), content.get("criterion", {})
+            return cls(content["loss_sum"], content["loss_since"], rows, content["figures"], due, criterion)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(
                 f"{path} cannot be read ({error}), so the run cannot be resumed exactly.",
@@ -111,3 +114,24 @@ def changed_rows(before: Mapping[str, RowsFingerprint], now: Mapping[str, RowsFi
             return f"there are {new.rows:,} rows to {verb} on now, and were {old.rows:,}"
         return f"the {new.rows:,} rows to {verb} on are others, or in another order"
     return None
+
+
+def changed_criterion(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """What is different about the figure that decides what is best, as the middle of a sentence; None = nothing.
+
+    >>> changed_criterion({"metric": "eval_loss", "more": False}, {"metric": "eval_cider", "more": True})
+    'metric was eval_loss and is eval_cider, more was False and is True'
+    >>> changed_criterion({}, {"metric": "eval_loss"}) is None
+    True
+    """
+    if not before or not now or before == now:
+        return None
+    return ", ".join(
+        f"{name} was {_told(before.get(name))} and is {_told(now.get(name))}"
+        for name in {**before, **now}
+        if before.get(name) != now.get(name)
+    )
+
+
+def _told(value: Any) -> str:
+    return "not stated" if value is None else str(value)

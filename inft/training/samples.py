@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from inft.captioning.captioner import Caption
 from inft.data.images import open_image
@@ -39,13 +40,15 @@ class Samples:
         self._report = report
         self._pictures: dict[int, str | None] = {}
 
-    def write(self, captions: Iterable[Caption], step: int) -> None:
+    def write(self, captions: Iterable[Caption], step: int, *, final: bool = False) -> None:
         """A `sample` event for each caption; one whose row cannot be read any more is left out.
 
         Args:
             captions: of rows of the corpus.
-            step: optimiser steps done.
+            step: optimiser steps that went into the adapters.
+            final: whether they are those that the run ends with, which may be older than the captions before.
         """
+        extra: dict[str, Any] = {"final": True} if final else {}
         for caption in captions:
             with suppress(UnusableRow):
                 row = self._corpus[caption.row]
@@ -61,24 +64,28 @@ class Samples:
                         place=row.place,
                         picture=self._picture(caption.row, row.image),
                         failure=caption.failure,
+                        **extra,
                     )
                 )
 
     def _picture(self, row: int, image: ImageRef) -> str | None:
         if row not in self._pictures:
-            self._pictures[row] = self._copy(row, image)
+            try:
+                self._pictures[row] = self._copy(row, image)
+            except (OSError, DiskError):  # no reason to end a run; next time there may be room
+                return None
         return self._pictures[row]
 
     def _copy(self, row: int, image: ImageRef) -> str | None:
-        """The copy's place; None if it cannot be made, which is no reason to end a run."""
+        """The copy's place; None if the picture is broken, and always will be."""
         name = f"{PICTURES}/{row}.jpg"
         content = io.BytesIO()
         try:
             picture = open_image(image)
-            picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
-            picture.save(content, "JPEG", quality=_QUALITY)
-            (self._folder / PICTURES).mkdir(exist_ok=True)
-            replace_file(self._folder / name, content.getvalue(), durable=False)
-        except (UnusableRow, OSError, DiskError):
+        except UnusableRow:
             return None
+        picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+        picture.save(content, "JPEG", quality=_QUALITY)
+        (self._folder / PICTURES).mkdir(exist_ok=True)
+        replace_file(self._folder / name, content.getvalue(), durable=False)
         return name

@@ -24,12 +24,13 @@ from inft.forecast.flops import BatchContent
 from inft.forecast.row_lengths import RowLengths
 from inft.models.adapters import set_adapter_dtype
 from inft.runs.events import alert
-from inft.training.checkpointing import CheckpointingTrainer, CheckpointPlan, EvaluationCut
+from inft.training.checkpointing import CheckpointingTrainer, EvaluationCut
 from inft.training.evaluation import EvaluatingTrainer, HeldOut, row_numbers
 from inft.training.meter import StepMeter
 from inft.training.order import Cost, HeaviestFirst
 from inft.training.randomness import own_randomness
 from inft.training.report import RunReport
+from inft.training.resumed import CheckpointPlan
 
 
 class CaptionTrainer(CheckpointingTrainer, EvaluatingTrainer):
@@ -83,6 +84,7 @@ class CaptionTrainer(CheckpointingTrainer, EvaluatingTrainer):
         self._meter = meter
         self._ledger = ledger
         self._skipped: dict[str, SkippedRow] = {}
+        self._left_out: set[str] = set()
         self._coming: deque[BatchContent] = deque()
         self._rows_seen = 0
         self._rows_to_see = len(collator.corpus) + (0 if held_out is None else len(held_out.collator.corpus))
@@ -263,6 +265,17 @@ class CaptionTrainer(CheckpointingTrainer, EvaluatingTrainer):
     def count_rows(self, rows: int, skipped: Sequence[SkippedRow]) -> None:
         """Counts an evaluation batch's rows."""
         self._count(rows, skipped)
+
+    def leave_out(self, languages: Sequence[str]) -> None:
+        """Says so, once for each language."""
+        new = [language for language in languages if language not in self._left_out]
+        if new:
+            self._left_out.update(new)
+            self.warn(
+                "rows",
+                f"None of the rows to evaluate on in {', '.join(new)} can be used any more.",
+                "The evaluation's loss is that of the other languages.",
+            )
 
     def _account(self, batch: dict[str, Any]) -> None:
         """Takes the skipped rows out of a batch and counts them."""

@@ -25,11 +25,14 @@ class Moment:
         step: optimiser steps done; None = before any.
         caption: empty where there is none.
         failure: why there is none; empty = there is one.
+        is_final: whether it was said when training had ended, by the adapters that were kept; these may be of an
+            earlier step than what was said before.
     """
 
     step: int | None
     caption: str
     failure: str = ""
+    is_final: bool = False
 
 
 @dataclass(slots=True)
@@ -44,7 +47,8 @@ class SampledRow:
         reference: the corpus's own caption.
         picture: of the small copy in the run's folder; empty = there is none.
         image: where the original lies; empty = it is no file.
-        moments: what the model said of it, the newest last; at least one.
+        moments: what the model said of it, in the order in which it was said; at least one.
+        part: which run of those that continue each other said the last of it, from 0.
     """
 
     identity: Identity
@@ -55,6 +59,7 @@ class SampledRow:
     picture: str = ""
     image: str = ""
     moments: list[Moment] = field(default_factory=list)
+    part: int = 0
 
 
 class Album:
@@ -62,7 +67,7 @@ class Album:
 
     Attributes:
         samples: how many captions were taken in.
-        last_step: of the newest one; None = none has a step.
+        last_step: of the newest one that was made while training; None = none has a step.
         has_pictures: whether any row has a picture, as far as its record says.
     """
 
@@ -70,6 +75,7 @@ class Album:
         self.samples = 0
         self.last_step: int | None = None
         self.has_pictures = False
+        self._part = 0
         self._rows: dict[Identity, SampledRow] = {}
         self._languages: dict[str, int] = {}
         self._in_order: Sequence[SampledRow] | None = None
@@ -95,12 +101,22 @@ class Album:
         """How many there are."""
         return len(self._languages)
 
-    def take(self, records: Sequence[Record]) -> bool:
-        """Takes in further lines of `samples.jsonl`; whether any of them was a sample."""
+    def take(self, records: Sequence[Record], seams: Sequence[int] = ()) -> bool:
+        """Takes in further lines of `samples.jsonl`.
+
+        Args:
+            records: the lines.
+            seams: before which of them those of another run begin, which continues the one before.
+
+        Returns:
+            Whether any of them was a sample.
+        """
         before = self.samples
-        for record in records:
+        for at, record in enumerate(records):
+            self._part += seams.count(at)
             if record.get("event") == "sample":
                 self._take(record)
+        self._part += seams.count(len(records))
         return self.samples > before
 
     def _take(self, record: Record) -> None:
@@ -113,26 +129,28 @@ class Album:
         identity = (language, *named)
         row = self._rows.get(identity)
         if row is None:
-            row = self._rows[identity] = SampledRow(identity, language, row_number)
+            row = self._rows[identity] = SampledRow(identity, language, row_number, part=self._part)
             self._languages.setdefault(language, len(self._languages))
             self._in_order = self._places = None
         row.place, row.reference = _text(record, "place"), reference
         row.picture, row.image = _text(record, "picture"), image
         self.has_pictures |= bool(row.picture or image)
-        moment = Moment(None if at is None else int(at), caption, _text(record, "failure"))
-        _add(row.moments, moment)
+        is_final = record.get("final") is True
+        moment = Moment(None if at is None else int(at), caption, _text(record, "failure"), is_final)
+        if row.part < self._part:
+            row.part = self._part
+            _take_back(row.moments, moment.step)
+        if not row.moments or row.moments[-1] != moment:
+            row.moments.append(moment)
         self.samples += 1
-        if moment.step is not None:
+        if moment.step is not None and not is_final:
             self.last_step = moment.step
 
 
-def _add(moments: list[Moment], moment: Moment) -> None:
-    """Adds it behind the others; a run that went on from an earlier step has taken back what came after that."""
-    step = moment.step
-    while moments and step is not None and (last := moments[-1].step) is not None and last > step:
-        moments.pop()
-    if not moments or moments[-1] != moment:
-        moments.append(moment)
+def _take_back(moments: list[Moment], step: int | None) -> None:
+    """Takes out what a run has said from `step` on: the one that continues it went on from before, and did it again."""
+    if step is not None:
+        moments[:] = [moment for moment in moments if moment.step is None or moment.step < step]
 
 
 def _text(record: Record, key: str) -> str:

@@ -65,7 +65,8 @@ class CaptionFeed:
         fetched = piece.fetched
         if fetched.restarted:
             self.album = Album()
-        is_news = self.album.take(fetched.records) or (piece.folders, fetched.problem) != (self.folders, self.problem)
+        is_other = (piece.folders, fetched.problem) != (self.folders, self.problem)
+        is_news = self.album.take(fetched.records, fetched.seams) or is_other
         self.folders, self.problem = piece.folders, fetched.problem
         changed = frozenset({"captions"}) if is_news else frozenset()
         return Progress(fetched.done, fetched.bytes_left, changed, fetched.restarted)

@@ -15,7 +15,7 @@ from inft_tui.worker import Worker
 
 MOST_KEPT = 48
 """Pictures; one of 1,000 cells takes about 100 kB."""
-_NUMBERS = 128
+_NUMBERS = 255
 """Pictures that a terminal is given at the most: kept ones, and those that are on their way."""
 
 
@@ -63,7 +63,8 @@ class Gallery:
         self._worker = worker
         self._send = send
         self._kept: OrderedDict[tuple[tuple[Path, ...], Frame], Shown] = OrderedDict()
-        self._next_number = 0
+        self._on_their_way: set[int] = set()
+        self._last_number = 0
 
     def find(self, paths: Sequence[Path], frame: Frame) -> Shown | None:
         """The picture, if it is ready."""
@@ -76,10 +77,12 @@ class Gallery:
     def ask(self, paths: Sequence[Path], frame: Frame, then: Callable[[Shown | Unshown], None]) -> None:
         """Has the first of these files that is there made ready; `then` is told what came of it."""
         key = (tuple(paths), frame)
-        self._next_number = (self._next_number + 1) % _NUMBERS
-        # Other programs number their pictures too.
-        number = ((os.getpid() & 0xFFFF) << 8 | self._next_number) + 1
-        self._worker.ask(lambda: _shown(key[0], frame, number), lambda found: self._taken(key, found, then))
+        number = self._free_number()
+        if number is None:
+            then(Unshown("the disk has not answered for long"))
+            return
+        self._on_their_way.add(number)
+        self._worker.ask(lambda: _shown(key[0], frame, number), lambda found: self._taken(key, number, found, then))
 
     def close(self) -> None:
         """Has the terminal forget what it was sent."""
@@ -90,9 +93,11 @@ class Gallery:
     def _taken(
         self,
         key: tuple[tuple[Path, ...], Frame],
+        number: int,
         found: Shown | Unshown,
         then: Callable[[Shown | Unshown], None],
     ) -> None:
+        self._on_their_way.discard(number)
         if isinstance(found, Shown):
             if found.sent:
                 self._send(found.sent)
@@ -103,6 +108,19 @@ class Gallery:
             while len(self._kept) > MOST_KEPT:
                 self._forget(self._kept.popitem(last=False)[1])
         then(found)
+
+    def _free_number(self) -> int | None:
+        """One that no other picture has, as long as possible after it was used; None where there is none.
+
+        Two pictures of one number would be one to the terminal: the newer.
+        """
+        taken = self._on_their_way | {shown.number for shown in self._kept.values()}
+        ours = (os.getpid() & 0xFFFF) << 8  # other programs number their pictures too
+        for _ in range(_NUMBERS):
+            self._last_number = self._last_number % _NUMBERS + 1
+            if ours | self._last_number not in taken:
+                return ours | self._last_number
+        return None
 
     def _forget(self, shown: Shown) -> None:
         if shown.number:

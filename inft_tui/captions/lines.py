@@ -19,6 +19,8 @@ ScoreOf: TypeAlias = Callable[[Pair], float | None]
 LABEL_COLUMNS = 11
 """Of what stands before a caption, as in `step 1,200`."""
 NO_CAPTION, FAILED = "(an empty caption)", "no caption: "
+EDGE = 1
+"""Columns at the right that stay blank: tmux gives a mark that follows the last one's letter to the letter before."""
 _LANGUAGE, _NUMBER, _SCORE, _CHANGE = 6, 7, 7, 7
 _NUMBERS_FROM, _CHANGES_FROM = 44, 56
 """Columns from which on the list names the row's number, and what its score has changed by."""
@@ -74,7 +76,7 @@ def entry(
         if columns >= _CHANGES_FROM:
             spans.append(_change(row, score, score_of))
     spans += [("  ", "text"), _said(moment)]
-    line = fit(tuple(spans), columns, "text")
+    line = _within_edge(spans, columns)
     return tuple((text, f"{role} selected") for text, role in line) if selected else line
 
 
@@ -101,12 +103,12 @@ def details(row: SampledRow, at: int, columns: int, score_of: ScoreOf, *, airy: 
         now = ((safe(moment.caption), "text"),)
     lines = _block(["corpus"], ((safe(row.reference), "text"),), columns, "dim")
     score = score_of(pair(row, moment))
-    labels = [step_words(moment), *_score_words(score)]
+    labels = [*_when(moment), *_score_words(score)]
     if before is not None and score is not None and (earlier := score_of(pair(row, before))) is not None:
         labels += [_signed(score - earlier)] if abs(score - earlier) >= _LEAST_CHANGE else []
     lines += [*gap, *_block(labels, _or_why_not(moment, now), columns, "accent")]
     if before is not None:
-        labels = [step_words(before), *_score_words(score_of(pair(row, before)))]
+        labels = [*_when(before), *_score_words(score_of(pair(row, before)))]
         lines += [*gap, *_block(labels, _or_why_not(before, was), columns, "dim")]
     if row.place:
         lines += [*gap, *_block(["from"], ((safe(row.place), "dim"),), columns, "dim")]
@@ -137,10 +139,14 @@ def _history(row: SampledRow, at: int, columns: int, score_of: ScoreOf) -> list[
         if score is not None:
             spans.append((f"{score:6.1f}", role))
         spans += [("  ", "text"), _said(moment)]
-        lines.append(fit(tuple(spans), columns, "text"))
+        lines.append(_within_edge(spans, columns))
     if first:
         lines.append(_note(f"   … {first:,} before", columns))
     return lines
+
+
+def _within_edge(spans: Sequence[Span], columns: int) -> Line:
+    return fit(fit(tuple(spans), columns - EDGE, "text"), columns, "text")
 
 
 def _note(words: str, columns: int) -> Line:
@@ -151,8 +157,8 @@ def _block(labels: Sequence[str], said: Line, columns: int, role: str) -> list[L
     """Labels below each other, and beside them a text; where it is narrow, above it."""
     if columns < LABEL_COLUMNS + 16:
         head: list[Line] = [((" " + cut(" · ".join(labels), columns - 1), role),)]
-        return [*head, *[((" ", "text"), *line) for line in wrapped(said, max(2, columns - 1))]]
-    texts = wrapped(said, columns - LABEL_COLUMNS - 1)
+        return [*head, *[((" ", "text"), *line) for line in wrapped(said, max(2, columns - 1 - EDGE))]]
+    texts = wrapped(said, columns - LABEL_COLUMNS - 1 - EDGE)
     count = max(len(labels), len(texts))
     return [
         (
@@ -177,7 +183,13 @@ def _said(moment: Moment) -> Span:
     return (caption, "text") if caption else (NO_CAPTION, "warn")
 
 
+def _when(moment: Moment) -> list[str]:
+    return [step_words(moment), "the end"] if moment.is_final else [step_words(moment)]
+
+
 def _short(moment: Moment) -> str:
+    if moment.is_final:
+        return "end"
     return "before" if moment.step is None else f"{moment.step:,}"
 
 

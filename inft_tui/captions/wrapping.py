@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from rich.cells import cell_len, get_character_cell_size
-
 from inft_tui.captions.changes import words_of
+from inft_tui.display.columns import clusters, columns_of
 from inft_tui.display.spans import Line, Span
 
 
@@ -18,7 +17,7 @@ def wrapped(line: Line, columns: int) -> list[Line]:
     used = 0
     for text, role in line:
         for word in words_of(text):
-            size = cell_len(word)
+            size = columns_of(word)
             if used + size <= columns:
                 used += _put(lines, word, role)
                 continue
@@ -30,7 +29,7 @@ def wrapped(line: Line, columns: int) -> list[Line]:
                 lines.append([])
                 used = 0
             for piece in _pieces(word, columns - used, columns):
-                if used and used + cell_len(piece) > columns:
+                if used and used + columns_of(piece) > columns:
                     lines.append([])
                     used = 0
                 used += _put(lines, piece, role)
@@ -46,19 +45,20 @@ def _put(lines: list[list[Span]], text: str, role: str) -> int:
         last[-1] = (last[-1][0] + text, role)
     else:
         last.append((text, role))
-    return cell_len(text)
+    return columns_of(text)
 
 
 def _pieces(word: str, first: int, rest: int) -> list[str]:
-    """A word that is longer than a line in pieces; a mark stays with the character that it belongs to."""
+    """A word that is longer than a line in pieces; what is seen as one character stays whole if it fits."""
     pieces, used, room = [""], 0, first
-    for character in word:
-        size = get_character_cell_size(character)
-        if used + size > room and pieces[-1]:
-            pieces.append("")
-            used, room = 0, rest
-        pieces[-1] += character
-        used += size
+    for cluster in clusters(word):
+        for part in [cluster] if columns_of(cluster) <= rest else cluster:
+            size = columns_of(part)
+            if used + size > room and pieces[-1]:
+                pieces.append("")
+                used, room = 0, rest
+            pieces[-1] += part
+            used += size
     return pieces
 
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from rich.console import Console
 
+from inft.captioning.progress import Progress
 from inft.errors import ConfigError, ExitCode
 from inft.params import MUNIChusLoadConfig
 from inft.scoring.files import PredictionFile, read_predictions
-from inft.scoring.modes import MODES, ScoreMode, require_segmenters
+from inft.scoring.modes import MODES, ScoreMode, code_of_name, require_segmenters
 from inft.scoring.pairs import Pair, pair
 from inft.wording import shown
-from inft_tui.commands.captioning import Captioning, generate
+from inft_tui.commands.captioning import Captioning, Terminated, generate, look_up
 from inft_tui.terminal import can_color, out, out_json, put
 
 if TYPE_CHECKING:
@@ -25,8 +28,8 @@ if TYPE_CHECKING:
 
 WIDTH = 80
 
-MOST_RESAMPLES = 1_000_000
-"""More would tell nothing more, and take an hour."""
+MOST_RESAMPLES = 100_000
+"""More would tell nothing more, and take gigabytes: every drawn corpus of every language is kept."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +81,21 @@ def run(request: Request) -> int:
         )
     if request.seed < 0:
         raise ConfigError(f"--seed {request.seed} cannot be used.", "Name a number from 0 on.")
+    with _stopped_by_sigterm():
+        return _run(request, mode, languages)
+
+
+def _run(request: Request, mode: ScoreMode, languages: Sequence[str] | None) -> int:
     other = None if request.against is None else read_predictions(request.against)
     path = request.predictions
     if request.captioning is not None:
         # Said before hours of generating, not after them.
-        require_segmenters(languages or MUNIChusLoadConfig().languages, mode)
-        code, path = generate(request.captioning, languages)
+        model = look_up(request.captioning)
+        data = MUNIChusLoadConfig() if model.config is None else model.config.data
+        for language in languages or data.languages:
+            _check_code(language)
+        require_segmenters(languages or data.languages, mode)
+        code, path = generate(request.captioning, model, languages)
         if code != ExitCode.FINISHED:
             return code
     assert path is not None
@@ -99,7 +111,15 @@ def _score(file: PredictionFile, paired: Pair | None, mode: ScoreMode, request: 
     from inft.scoring.assessment import assess
     from inft_tui import score_table
 
-    found = assess(file, paired, mode, request.resamples, request.seed)
+    progress = Progress(at_once=False)
+
+    def counted(done: int, total: int) -> None:
+        progress.say(f"counting {done:,} of {total:,} rows")
+
+    try:
+        found = assess(file, paired, mode, request.resamples, request.seed, counted)
+    finally:
+        progress.end()
     if request.as_json:
         out_json(json.dumps(found.document(), ensure_ascii=False))
         return
@@ -127,7 +147,34 @@ def _languages(names: str | None) -> list[str] | None:
     languages = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
     if not languages:
         raise ConfigError("--languages names none.", "Name some, as in --languages en,zh, or leave it out for all.")
+    for language in languages:
+        _check_code(language)
     return languages
+
+
+def _check_code(language: str) -> None:
+    code = code_of_name(language)
+    if code is not None:
+        raise ConfigError(
+            f"{shown(language)} is a language's name, by which its words are not told apart.",
+            f"Its code is {code}.",
+        )
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Has a SIGTERM end the command as a Ctrl-C does, unless this process was started to ignore it."""
+
+    def end(number: int, frame: object) -> NoReturn:
+        raise Terminated
+
+    before = signal.getsignal(signal.SIGTERM)
+    if before != signal.SIG_IGN:
+        signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _print(found: Sequence[Text]) -> None:

@@ -7,6 +7,8 @@ from typing import TypeAlias
 
 from rich.cells import cell_len, get_character_cell_size
 
+from inft_tui.display.columns import clusters, columns_of, is_doubtful, loose_runs
+
 Span: TypeAlias = tuple[str, str]
 """Text, and the role that it plays."""
 Line: TypeAlias = tuple[Span, ...]
@@ -17,7 +19,7 @@ ELLIPSIS = "…"
 
 def width(line: Line) -> int:
     """Columns that it takes."""
-    return sum(cell_len(text) for text, _ in line)
+    return sum(columns_of(text) for text, _ in line)
 
 
 def cut(text: str, columns: int) -> str:
@@ -26,16 +28,16 @@ def cut(text: str, columns: int) -> str:
     >>> cut("aya_adv-20250301", 8), cut("写真", 3), cut("abc", 0)
     ('aya_adv…', '写…', '')
     """
-    if cell_len(text) <= columns:
+    if columns_of(text) <= columns:
         return text
     if columns <= 0:
         return ""
     kept, used = [], 0
-    for character in text:
-        used += get_character_cell_size(character)
+    for cluster in clusters(text):
+        used += columns_of(cluster)
         if used > columns - 1:
             break
-        kept.append(character)
+        kept.append(cluster)
     return "".join(kept) + ELLIPSIS
 
 
@@ -46,7 +48,7 @@ def pad(text: str, columns: int, *, right: bool = False) -> str:
     ('  7', 'lo…')
     """
     text = cut(text, columns)
-    blank = " " * (columns - cell_len(text))
+    blank = " " * (columns - columns_of(text))
     return blank + text if right else text + blank
 
 
@@ -59,10 +61,29 @@ def fit(line: Line, columns: int, role: str) -> Line:
             break
         shown = cut(text, left)
         fitted.append((shown, kind))
-        left -= cell_len(shown)
+        left -= columns_of(shown)
     if left > 0:
         fitted.append((" " * left, role))
     return tuple(fitted)
+
+
+def reserved(line: Line) -> Line:
+    """`line` with blanks behind doubtful text, so that what follows begins where it does if that is as wide as can be.
+
+    With them it has as many columns by Rich's table, which Textual goes by, as `width` says.
+    """
+    runs = loose_runs([text for text, _ in line])
+    if not runs:
+        return line
+    spans: list[Span] = []
+    done = 0
+    for first, behind in runs:
+        missing = sum(columns_of(text) - cell_len(text) for text, _ in line[first:behind])
+        spans += line[done:behind]
+        if missing:
+            spans.append((" " * missing, line[behind - 1][1]))
+        done = behind
+    return (*spans, *line[done:])
 
 
 def joined(left: Line, right: Line, columns: int, role: str) -> Line:
@@ -76,9 +97,13 @@ def joined(left: Line, right: Line, columns: int, role: str) -> Line:
 def difference(old: Line, new: Line) -> tuple[int, int] | None:
     """Columns from the first to behind the last that differ between two lines; None where none does.
 
+    Of lines with doubtful text it is all columns: where what they show ends, only the terminal knows.
+
     >>> difference((("loss 3.1", "text"),), (("loss 3.2", "text"),))
     (7, 8)
     """
+    if any(is_doubtful(text) for text, _ in (*old, *new)):
+        return None if old == new else (0, max(width(old), width(new)))
     before, after = _cells(old), _cells(new)
     if before == after:
         return None

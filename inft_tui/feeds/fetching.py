@@ -32,6 +32,7 @@ class Fetched:
         bytes_left: about how much was not.
         skipped: how many lines were no JSON object.
         problem: why a file cannot be read, safe to show; empty = it can.
+        seams: before which of the records, by their place, another file begins; their number = before what comes next.
     """
 
     records: tuple[Record, ...] = ()
@@ -40,6 +41,7 @@ class Fetched:
     bytes_left: int = 0
     skipped: int = 0
     problem: str = ""
+    seams: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class Chain:
         """Reads on for about `budget_s` seconds."""
         deadline = time.perf_counter() + budget_s
         records: list[Record] = []
+        seams: list[int] = []
         restarted = done = False
         chunks = skipped = 0
         while not done and chunks < MOST_CHUNKS:
@@ -86,6 +89,7 @@ class Chain:
                 # All files begin anew, since what follows may belong behind other lines.
                 restarted = True
                 records.clear()
+                seams.clear()
                 skipped = 0
                 self._open()
                 continue
@@ -94,12 +98,15 @@ class Chain:
             records += [line.record for line in chunk.lines]
             if chunk.more:
                 self._read_bytes += CHUNK_BYTES
+            elif self._next():
+                seams.append(len(records))
             else:
-                done = not self._next()
+                done = True
             if time.perf_counter() >= deadline:
                 break
         problem = next(iter(self._problems.values()), "")
-        return Fetched(tuple(records), restarted, done, 0 if done else self._bytes_left(), skipped, problem)
+        bytes_left = 0 if done else self._bytes_left()
+        return Fetched(tuple(records), restarted, done, bytes_left, skipped, problem, tuple(seams))
 
     def close(self) -> None:
         """Lets go of the files."""

@@ -12,13 +12,14 @@ from textual.widget import Widget
 
 from inft.project import project_root
 from inft.runs.visible import visible
-from inft_tui.captions.album import Identity, SampledRow
+from inft_tui.captions.album import Identity, Moment, SampledRow
 from inft_tui.captions.feed import FollowedCaptions
 from inft_tui.captions.gallery import Frame, Gallery
-from inft_tui.captions.lines import MOST_HISTORY, details, entry, heading, pair, pairs_of, safe
+from inft_tui.captions.lines import MOST_HISTORY, details, entry, heading, pair, pairs_of, safe, step_words
 from inft_tui.captions.mosaic import Canvas
 from inft_tui.captions.room import Room, share
 from inft_tui.captions.scores import Pair, Scores
+from inft_tui.captions.whereabouts import picture_paths
 from inft_tui.captions.wrapping import wrapped
 from inft_tui.display.capabilities import REMOTE_REFRESH_S
 from inft_tui.display.palette import Palette
@@ -82,8 +83,9 @@ class CaptionsScreen(ConsoleScreen):
         parts = [visible(self._followed.path.name)]
         if album.rows:
             parts.append(f"{_count(len(album.rows), 'row')} in {_count(album.languages, 'language')}")
-        if album.last_step is not None:
-            parts.append(f"step {album.last_step:,}")
+        if album.rows:
+            row = album.rows[self._position()]
+            parts += _step_words(row.moments[self._moment_of(row)], album.last_step)
         if not self._followed.is_loaded:
             parts.append("reading …")
         return ((f"  {' · '.join(parts)}", "bar-dim"),)
@@ -331,8 +333,7 @@ class CaptionsScreen(ConsoleScreen):
 
     def _paths(self, row: SampledRow) -> tuple[Path, ...]:
         """Where its picture may lie: the copies in the folders of the run and of those before it, and the original."""
-        copies = [folder / row.picture for folder in self._followed.feed.folders] if row.picture else []
-        return (*copies, *([project_root() / row.image] if row.image else []))
+        return picture_paths(row.picture, row.image, self._followed.feed.folders, project_root())
 
     # Words
 
@@ -349,6 +350,12 @@ class CaptionsScreen(ConsoleScreen):
         first = f"{safe(self._followed.path.name)} has sampled no captions{' yet' if is_alive else ''}."
         how = wrapped(((HOW_TO, "text"),), max(2, columns - 4))
         return [EMPTY, ((f"  {first}", "title"),), EMPTY, *[(("  ", "text"), *line) for line in how]]
+
+
+def _step_words(shown: Moment, newest: int | None) -> list[str]:
+    """Of which step what is shown is, and of which the newest captions are where that is another one."""
+    words = [step_words(shown) + (", the end" if shown.is_final else "")]
+    return words if newest is None or shown.is_final or shown.step == newest else [*words, f"newest {newest:,}"]
 
 
 def _count(number: int, what: str) -> str:

@@ -10,7 +10,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from inft_tui.display.palette import Palette
-from inft_tui.display.spans import EMPTY, Line, difference, fit
+from inft_tui.display.spans import EMPTY, Line, difference, fit, reserved
 
 
 class LineView(Widget):
@@ -54,7 +54,7 @@ class LineView(Widget):
         """One of the lines."""
         columns = self.size.width
         style = self._palette.style
-        segments = [Segment(text, style(role)) for text, role in self._fitted(self._lines, y, columns)]
+        segments = [Segment(text, style(role)) for text, role in reserved(self._fitted(self._lines, y, columns))]
         return Strip(segments, columns)
 
     def repaint(self, palette: Palette) -> None:

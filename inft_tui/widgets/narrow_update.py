@@ -1,4 +1,4 @@
-"""Sends the cells that changed and not those before them.
+"""Sends the cells that changed and not those before them; where it is doubtful how wide text is, whole rows.
 
 Textual 8.2.8 cuts an update at its right end only: for one cell in the middle of a wide widget it sends the row up to
 it (`ChopsUpdate.render_segments`). Six charts that follow a run cost 3.9 kB/s so, and 1.0 kB/s without.
@@ -7,8 +7,9 @@ it (`ChopsUpdate.render_segments`). Six charts that follow a run cost 3.9 kB/s s
 from __future__ import annotations
 
 from rich.console import Console
-from rich.control import Control
-from textual._compositor import ChopsUpdate
+from textual._compositor import ChopsUpdate, LayoutUpdate
+
+from inft_tui.display.writing import holds_doubtful, written
 
 
 class NarrowUpdate(ChopsUpdate):
@@ -26,7 +27,29 @@ class NarrowUpdate(ChopsUpdate):
             for end, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=False):
                 start, stop = max(x, x1), min(end, x2)
                 # The strips that the compositor has not rendered are None, whatever their type says.
-                if strip is not None and start < stop:
-                    parts.append(Control.move_to(start, y).segment.text)
-                    parts.append(strip.crop(start - x, stop - x).render(console))
+                if strip is None or start >= stop:
+                    continue
+                if holds_doubtful(strip):
+                    parts.append(written(strip, x, y, console))
+                else:
+                    parts.append(written(strip.crop(start - x, stop - x), start, y, console))
+        return "".join(parts)
+
+
+class WholeUpdate(LayoutUpdate):
+    """An update of all that is shown, in which each widget's part of a row stands where it belongs."""
+
+    @classmethod
+    def of(cls, update: LayoutUpdate) -> WholeUpdate:
+        """The same update."""
+        return cls(update.strips, update.region)
+
+    def render_segments(self, console: Console) -> str:
+        """What is written to the terminal."""
+        parts: list[str] = []
+        for y, strips in enumerate(self.strips, self.region.y):
+            x = self.region.x
+            for strip in strips:
+                parts.append(written(strip, x, y, console))
+                x += strip.cell_length
         return "".join(parts)

@@ -13,7 +13,7 @@ from inft_tui.captions.gallery import Frame, Gallery, Shown
 from inft_tui.captions.mosaic import Mosaic
 from inft_tui.captions.wrapping import wrapped
 from inft_tui.display.palette import Palette
-from inft_tui.display.spans import Line, fit
+from inft_tui.display.spans import Line, fit, reserved
 
 PICTURE_S = 0.12
 """What is wanted for so long is made ready; with a key held down nobody would see it."""
@@ -65,7 +65,8 @@ class PictureView(Widget):
             strip = Strip([Segment(" ", ground), *(Segment(text, ground + kind) for text, kind, _ in self._mosaic[y])])
             return strip.adjust_cell_length(columns, ground)
         line = self._lines[y] if y < len(self._lines) else ()
-        return Strip([Segment(text, style(role)) for text, role in fit(line, columns, "text")], columns)
+        shown = reserved(fit(line, columns, "text"))
+        return Strip([Segment(text, style(role)) for text, role in shown], columns)
 
     def repaint(self, palette: Palette) -> None:
         """Shows the same in other colours."""

@@ -22,7 +22,9 @@ from inft.profiles import resolve, to_toml
 from inft.runs.bases import identify
 from inft.runs.directory import RunDirectory, create_run
 from inft.runs.results import Result
+from inft.runs.status import Status
 from inft.training.results import put_result
+from tests.runs.pretend import write_status
 from tests.training.nursery import Nursery
 
 SETTINGS = (
@@ -124,4 +126,5 @@ def _train(root: Path) -> str:
         busy=root / config.output_dir,
         at=datetime(2026, 1, 1, tzinfo=UTC),
     )
+    write_status(run, Status("finished", step=STEPS, max_steps=STEPS, exit_code=0))
     return run.run_id

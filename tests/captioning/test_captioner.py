@@ -136,6 +136,38 @@ def test_a_batch_too_large_for_the_memory_is_made_in_halves(cache: Path, monkeyp
     assert model.training
 
 
+def test_what_goes_on_after_memory_ran_out_is_made_in_the_same_parts(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, collator, _ = model_of("llama32", tiny_checkpoint("llama32", cache), in_4bit=False)
+    drawn = replace(SETTINGS, do_sample=True, temperature=0.7, top_p=0.9, max_new_tokens=4)
+    batches = [[0], [5, 3, 2, 0], [3, 2]]
+    generate, rooms = model.generate, iter([1, 2, 2, 1])
+
+    def shrinking(input_ids: torch.Tensor, **inputs: Any) -> Any:
+        if len(input_ids) > next(rooms, 1):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return generate(input_ids=input_ids, **inputs)
+
+    fewer: list[int] = []
+    with monkeypatch.context() as short:
+        short.setattr(model, "generate", shrinking)
+        cut = list(caption_batches(model, collator, batches, drawn, on_fewer=fewer.append))
+    assert fewer == [1], "two rows fitted once, and then no more: the whole batch is made of single rows"
+    assert list(caption_batches(model, collator, batches[1:], drawn, at_most=1)) == cut[1:]
+    assert list(caption_batches(model, collator, batches[1:], drawn)) != cut[1:], "the parts make no difference"
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_what_is_drawn_from_is_the_reference_s_distribution(name: FamilyName, cache: Path) -> None:
+    model, _, _ = model_of(name, tiny_checkpoint(name, cache), in_4bit=False)
+    told = replace(SETTINGS, do_sample=True, temperature=0.7).for_model(model, pad_token_id=0)
+    head = model.get_output_embeddings()
+    hidden = torch.randn(3, head.in_features)
+    theirs = hidden @ head.weight.T  # transformers leaves Aya's factor out
+    torch.testing.assert_close(head(hidden) / told.temperature, theirs / 0.7)
+
+
 def test_what_is_drawn_depends_on_the_rows_and_the_seed_alone(cache: Path) -> None:
     model, collator, _ = model_of("llama32", tiny_checkpoint("llama32", cache), in_4bit=False)
     drawn = replace(SETTINGS, do_sample=True, temperature=0.7, top_p=0.9, max_new_tokens=4)

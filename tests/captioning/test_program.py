@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 import torch
 from huggingface_hub import constants
+from transformers import GenerationMixin
 
+from inft.captioning import program
 from inft.captioning.chosen import choose_model
 from inft.captioning.job import job_path
 from inft.captioning.predictions import PredictionsFile
@@ -169,10 +171,10 @@ def test_a_file_of_another_job_is_not_continued(trained: Trained, tmp_path: Path
     run(short)
     content = path.read_bytes()
     longer = replace(short, overrides=("basic.gen_max_new_tokens=3",))
-    assert "its settings.max_new_tokens is 2, and this one's is 3" in refusal(longer)
+    assert "its basic.gen_max_new_tokens is 2, and this one's is 3" in refusal(longer)
     assert 'its split is "train", and this one\'s is "test"' in refusal(replace(short, split="test"))
     assert "begun with --batch-size 2" in refusal(replace(short, batch_size=3))
-    assert "its rows.en is" in refusal(replace(short, max_rows_per_lang=3))
+    assert "it is of 6 rows of en, and this one of 3" in refusal(replace(short, max_rows_per_lang=3))
     assert path.read_bytes() == content
     path.write_bytes(content.replace(b'"row":', b'"row":9', 1))
     assert "line 1 is not what this job wrote there" in refusal(short)
@@ -181,6 +183,49 @@ def test_a_file_of_another_job_is_not_continued(trained: Trained, tmp_path: Path
     run(replace(longer, force=True))
     assert path.read_bytes() != content
     assert len(lines(path)) == 6
+
+
+def test_a_file_begun_anew_and_broken_off_is_nobody_s(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "p.jsonl"
+    short = request(path, overrides=("basic.gen_max_new_tokens=1",))
+    run(short)
+
+    def stopped(*arguments: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as short_of_lengths:
+        short_of_lengths.setattr(program, "measure_rows", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            run(replace(short, split="test", force=True))
+    assert (path.read_bytes(), job_path(path).exists()) == (b"", False)
+    run(replace(short, split="test"))
+    assert json.loads(job_path(path).read_text())["split"] == "test"
+
+
+def test_what_memory_had_room_for_is_kept_to_after_any_end(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = request(tmp_path / "whole.jsonl", sample_seed=7, overrides=("basic.gen_max_new_tokens=4",))
+    whole, cut = drawn, replace(drawn, output=tmp_path / "cut.jsonl")
+    generate = GenerationMixin.generate
+
+    def small(self: Any, *arguments: Any, input_ids: torch.Tensor, **inputs: Any) -> Any:
+        if len(input_ids) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return generate(self, *arguments, input_ids=input_ids, **inputs)
+
+    with monkeypatch.context() as short_of_memory:
+        short_of_memory.setattr(GenerationMixin, "generate", small)
+        run(whole)
+    assert json.loads(job_path(whole.output).read_text())["at_most"] == 1
+    job_path(cut.output).write_bytes(job_path(whole.output).read_bytes())
+    cut.output.write_bytes(b"".join(whole.output.read_bytes().splitlines(keepends=True)[:2]))
+    run(cut)
+    assert cut.output.read_bytes() == whole.output.read_bytes()
+    run(replace(drawn, output=tmp_path / "other.jsonl"))
+    assert (tmp_path / "other.jsonl").read_bytes() != whole.output.read_bytes(), "the parts make no difference"
 
 
 def test_a_file_is_written_by_one_process(trained: Trained, tmp_path: Path) -> None:
@@ -221,7 +266,7 @@ def test_models_that_do_not_fit_are_refused(trained: Trained, tmp_path: Path) ->
         ({"model": "./nowhere"}, ConfigError, "There is no folder"),
         ({"model": "owner/nowhere"}, HubError, "There is no folder .*as a hub id .*knows no model"),
         ({"model": "owner/gated"}, HubError, "There is no folder .*as a hub id .*is gated"),
-        ({"split": "nothing"}, DataError, "nothing"),
+        ({"split": "nothing"}, DataError, "has no split 'nothing'; it has .* Name one of these with --split"),
         ({"languages": ("xx",)}, ConfigError, "--languages names .*xx"),
     ],
 )
@@ -294,14 +339,16 @@ def test_progress_is_a_line_in_place_on_a_terminal_and_a_line_now_and_then_elsew
         def isatty(self) -> bool:
             return True
 
-    def told(stream: io.StringIO) -> str:
-        now = iter([0.0, 1.0, 2.0, 16.0])
-        progress = Progress(stream, lambda: next(now))
-        for number in range(4):
+    def told(stream: io.StringIO, *, at_once: bool = True) -> str:
+        now = iter([0.0, 1.0, 2.0, 16.0 if at_once else 15.5])
+        progress = Progress(stream, lambda: next(now), at_once=at_once)
+        for number in range(4 if at_once else 3):
             progress.say(f"at {number}")
         progress.end()
         return stream.getvalue()
 
     assert told(io.StringIO()) == "at 0\nat 3\n"
     assert told(Screen()) == "\rat 0\rat 1\rat 2\rat 3\r    \r"
+    assert told(io.StringIO(), at_once=False) == ""
+    assert told(Screen(), at_once=False) == "\rat 1\rat 2\r    \r"
     assert Pace(10, 10, lambda: 0.0).text(10) == "10 of 10 rows"

@@ -27,7 +27,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def configured(source: str = "jsonl", *overrides: str) -> Config:
     settings = [f"data.source={source}", "data.path=corpus", "data.languages=en", "data.num_workers=0"]
-    return resolve("demo_llama", [*settings, *overrides]).config
+    return resolve("demo_llama", ["data.eval_fraction=none", *settings, *overrides]).config
 
 
 def measured(config: Config) -> Statistics:

@@ -13,7 +13,7 @@ from inft.config import Config
 from inft.forecast.architecture import Architecture, architecture_of
 from inft.forecast.choice import Choice, choice_of
 from inft.forecast.lengths import BatchShape, LengthTable, TileClass, assumed_lengths
-from inft.forecast.memory import forecast, heaviness, of_shape
+from inft.forecast.memory import Forecast, forecast, heaviness, of_shape
 from inft.forecast.speed import Speed
 from inft.machine.units import GIB
 from inft.models.released import RELEASED
@@ -224,13 +224,32 @@ def test_the_heaviest_rows_decide() -> None:
     assert found.peak_bytes > forecast(config, released("aya"), usual).peak_bytes
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_captions_have_keys_and_values_beside_the_pass(family: FamilyName) -> None:
+    asked = ("data.eval_split=test", "sft.inference_batch_size=64", "basic.gen_max_new_tokens=100")
+    lengths = assumed_lengths(family, 2048)
+
+    def found(captions: str, *settings: str) -> Forecast:
+        config = resolve(PROFILES[family], [*asked, f"basic.eval_captions={captions}", *settings]).config
+        return forecast(config, released(family), lengths)
+
+    without, captions = found("0"), found("4")
+    assert (without.moment, captions.moment) == ("the evaluation", "the captions")
+    (cache,) = (part.bytes for part in captions.parts if part.name == "cache")
+    # Both have 32 layers that attend to the text, 8 heads of 128 for keys and values, and 2 bytes a number.
+    of_text = 32 * 2 * 8 * 128 * 2 * 64 * (captions.shape.tokens + 100)
+    of_pictures = {"aya": 0, "llama32": 8 * 2 * 8 * 128 * 2 * 64 * 4 * 1601}[family]
+    assert cache == captions.peak_bytes - without.peak_bytes == of_text + of_pictures
+    assert found("4", "basic.gen_num_beams=2").peak_bytes > captions.peak_bytes + cache
+
+
 def test_an_evaluation_with_large_batches_counts() -> None:
     lengths = assumed_lengths("llama32", 2048)
     config = resolve("llama_basic", ["sft.inference_batch_size=64"]).config
     without = forecast(config, released("llama32"), lengths)
     evaluating = replace(config, data=replace(config.data, eval_split="validation"))
     found = forecast(evaluating, released("llama32"), lengths)
-    assert found.moment == "the evaluation"
+    assert found.moment == "the captions"
     assert found.peak_bytes > without.peak_bytes + 50 * GIB
 
 

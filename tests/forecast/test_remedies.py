@@ -63,10 +63,11 @@ def test_a_plan_of_its_own_comes_first() -> None:
 
 
 def test_an_evaluation_that_is_too_large_is_made_smaller_and_no_more_than_that_needs() -> None:
-    stated = ("sft.inference_batch_size=32", "data.eval_split=validation")
-    (only,) = found("aya_adv", 24, *stated)
-    assert options(only) == ["sft.inference_batch_size=8"]
-    assert found("aya_adv", 24, *stated, "sft.fit=auto") == (only,)
+    for captions, fits in (("0", 8), ("4", 4)):  # a caption's keys and values take their part
+        stated = ("sft.inference_batch_size=32", "data.eval_split=validation", f"basic.eval_captions={captions}")
+        (only,) = found("aya_adv", 24, *stated)
+        assert options(only) == [f"sft.inference_batch_size={fits}"]
+        assert found("aya_adv", 24, *stated, "sft.fit=auto") == (only,)
 
 
 def test_what_the_rules_forbid_is_not_advised() -> None:

@@ -158,7 +158,7 @@ def _write_samples(run: RunDirectory, began: datetime, steps: int) -> None:
         return
     (run.path / "pictures").mkdir()
     for row in range(len(SAMPLES)):
-        _photograph(row).save(run.path / "pictures" / f"{row}.png")
+        _photograph(row).save(run.path / "pictures" / f"{row}.jpg", "PNG")
     with JsonlLogger(run.samples) as log:
         for sample in samples:
             log.write(sample)
@@ -176,7 +176,7 @@ def _samples(step: int, began: datetime) -> Iterator[Record]:
             row=row,
             place=f"tharindu/MUNIChus {language} test {row}",
             failure="the picture is damaged: truncated" if is_broken else None,
-            picture=f"pictures/{row}.png",
+            picture=f"pictures/{row}.jpg",
         )
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from inft_tui.display.spans import Line, width
+from inft_tui.display.spans import Line, fit, width
 from inft_tui.log_lines import Look, heading, lines, nothing
 from inft_tui.logs.line_index import Row
 from inft_tui.logs.pager import Page
@@ -42,6 +42,16 @@ LONG = page("0123456789abcdefghij0123456789")
 )
 def test_lines(at: Page, look: Look, drawn: list[str]) -> None:
     assert shown(at, look) == drawn
+
+
+@pytest.mark.parametrize("text", ["हिन्दी में क्या " * 2, "සිංහල ශ්\u200dරී " * 3, "写真" * 12])
+def test_of_a_script_with_marks_nothing_is_lost_without_a_word(text: str) -> None:
+    for columns in range(8, 20):
+        (cut,) = lines(page(text), Look(), columns, 1)
+        assert plain(fit(cut, columns, "text")).endswith("…")
+    wrapped = lines(page(text), Look(wraps=True), 20, 9)
+    assert max(map(width, wrapped)) <= 20
+    assert "".join(map(plain, wrapped)).replace(" ", "") == text.replace(" ", "")
 
 
 def test_where_it_follows_a_long_line_does_not_push_out_the_last() -> None:

@@ -5,25 +5,33 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from inft.errors import ConfigError, ExitCode
+from inft.captioning.chosen import choose_model
+from inft.errors import ConfigError, DataError, DivergedError, ExitCode, HubError, NotReadyError
+from inft.machine.room import Room
+from inft.merging import __main__ as merging
+from inft.merging import comparison, publishing, weights
+from inft.merging import push as push_module
 from inft.merging.comparison import BOUND
 from inft.merging.options import read_options
 from inft.merging.push import check_push
 from inft.merging.source import find_source
+from inft.merging.stages import Stages
 from inft.runs.directory import RunDirectory
-from inft.runs.results import read_result
+from inft.runs.results import Result, read_result
+from inft.runs.saved import last_checkpoint
 from tests.inft_tui.programs import inft_tui
 from tests.models.bases import edit_json
 from tests.training.nursery import Forked, Nursery
@@ -41,6 +49,16 @@ SETTINGS = (
 )
 
 LONGEST_S = 90.0
+
+STAGES = [
+    "loading libraries",
+    "reading rows",
+    "loading the adapters as they were trained",
+    "loss of the adapters as they were trained",
+    "writing 5.4 MiB",
+    "loading the merged model",
+    "loss of the merged model",
+]
 
 
 @dataclass(frozen=True)
@@ -116,7 +134,8 @@ def was_written(path: Path, since: float) -> bool:
 def test_the_merged_run_is_compared_on_all_held_out_rows_and_loads(trained: Trained, tmp_path: Path) -> None:
     home, output = trained.home, tmp_path / "merged"
     done = merge(home, trained.run.run_id, "--output", output, "--check-rows", "1000", "--json")
-    assert (done.code, done.err) == (0, "")
+    assert done.code == 0
+    assert done.err.splitlines() == STAGES, "where no line can be drawn over and over, each stage has one"
     told: dict[str, Any] = json.loads(done.out)
     assert {key: told.pop(key) for key in ("output", "pushed")} == {"output": str(output), "pushed": None}
     assert told == json.loads((output / "merge.json").read_text())
@@ -149,7 +168,7 @@ def test_the_merged_run_is_compared_on_all_held_out_rows_and_loads(trained: Trai
 def test_a_person_sees_a_table_and_the_way_there_is_refused_twice(trained: Trained, tmp_path: Path) -> None:
     output = tmp_path / "merged"
     done = merge(trained.home, trained.adapters, "--output", output, "--check-rows", "8")
-    assert (done.code, done.err) == (0, "")
+    assert (done.code, done.err.splitlines()) == (0, STAGES)
     lines = done.out.splitlines()
     assert lines[0] == f"Merged {trained.run.run_id} (step {STEPS}) into {output}"
     assert lines[3] == "Loss on 8 rows of split test, nats per caption token"
@@ -158,6 +177,7 @@ def test_a_person_sees_a_table_and_the_way_there_is_refused_twice(trained: Train
     again = merge(trained.home, trained.adapters, "--output", output)
     assert again.code == ExitCode.USAGE
     assert again.err.startswith(f"error: {output} is there already, and is not overwritten.")
+    assert "To push it as it is: `inft-tui merge` with that folder" in again.err
 
 
 @pytest.mark.slow
@@ -218,8 +238,143 @@ def test_adapters_of_nobody_take_a_profile_and_its_base_must_be_theirs(trained: 
     edit_json(folder / "adapter_config.json", base_model_name_or_path="somebody/else")
     other = merge(trained.home, folder, "--profile", "demo_aya", "--no-check", "--output", tmp_path / "other")
     assert other.code == ExitCode.USAGE
-    assert "were trained on somebody/else, and the base at hand is" in other.err
+    assert "were trained on somebody/else, and the base here is" in other.err
     assert not (tmp_path / "other").exists()
+
+
+def merge_here(name: str | Path, output: Path, *arguments: str) -> None:
+    """`inft-tui merge` in this process, which has the libraries already."""
+    options = read_options([str(name), "--output", str(output), *arguments])
+    merging.merge(find_source(options.name, None, None, ()), output, options, Stages())
+
+
+@pytest.fixture
+def there(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> Trained:
+    """The run, where this process looks for runs."""
+    monkeypatch.setenv("INFT_HOME", str(trained.home.root))
+    monkeypatch.setenv("INFT_CACHE", str(trained.home.cache))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    return trained
+
+
+@pytest.mark.slow
+def test_what_could_not_be_compared_is_not_pushed_and_can_be_later(
+    there: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "merged"
+    pushed: list[Path] = []
+
+    def refuse(folder: Path, repo_id: str, *, private: bool) -> str:
+        raise HubError("The hub cannot be reached.", "Check the network.")
+
+    def take(folder: Path, repo_id: str, *, private: bool) -> str:
+        pushed.append(folder)
+        return f"https://hub/{repo_id}"
+
+    def again(*arguments: str) -> None:
+        options = read_options([str(output), "--push", "a/b", *arguments])
+        merging.push_again(output, options, Stages())
+
+    monkeypatch.setattr(push_module, "check_push", lambda repo_id: None)
+    monkeypatch.setattr(publishing, "push", take)
+    monkeypatch.setattr(comparison, "look_at_room", lambda: Room(2.0, 2, 1 << 30, 1))
+    with pytest.raises(
+        NotReadyError, match=r"was not compared .*the host has not so much free.* is not pushed"
+    ) as first:
+        merge_here(there.run.run_id, output, "--push", "a/b", "--check-rows", "2")
+    assert first.value.fix == f"To push it as it is: `inft-tui merge {output} --push a/b --no-check`."
+    assert "Not compared with the adapters: the merged model takes" in capsys.readouterr().out
+    with pytest.raises(NotReadyError, match="is not pushed"):
+        again()
+    monkeypatch.setattr(publishing, "push", refuse)
+    with pytest.raises(HubError, match=f"reached. The merged model is whole, in {output}") as failed:
+        again("--no-check", "--public")
+    assert f"`inft-tui merge {output} --push a/b --public --no-check`" in failed.value.fix
+    assert (pushed, capsys.readouterr().out) == ([], "")
+    monkeypatch.setattr(publishing, "push", take)
+    again("--no-check")
+    assert pushed == [output]
+    assert capsys.readouterr().out == f"Pushed {output} to https://hub/a/b\n"
+    edit_json(output / "merge.json", comparison={"worse": True})
+    with pytest.raises(DivergedError, match="is worse than its adapters"):
+        again("--no-check")
+    for wrong in (["--push", "a/b", "--check-rows", "3"], []):
+        with pytest.raises(ConfigError, match="is a merged model already"):
+            merging.push_again(output, read_options([str(output), *wrong]), Stages())
+    assert merging.main([str(output)]) == ExitCode.USAGE
+    assert "is a merged model already" in capsys.readouterr().err
+    assert pushed == [output]
+
+
+@pytest.mark.slow
+def test_a_failed_push_comes_after_the_result(
+    there: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(folder: Path, repo_id: str, *, private: bool) -> str:
+        raise HubError("The hub cannot be reached.", "Check the network.")
+
+    output = tmp_path / "merged"
+    monkeypatch.setattr(push_module, "check_push", lambda repo_id: None)
+    monkeypatch.setattr(publishing, "push", refuse)
+    with pytest.raises(HubError, match=f"in {output}"):
+        merge_here(there.run.run_id, output, "--push", "a/b", "--no-check", "--json")
+    told = json.loads(capsys.readouterr().out)
+    assert (told["output"], told["pushed"], told["run_id"]) == (str(output), None, there.run.run_id)
+
+
+@pytest.mark.slow
+def test_what_cannot_be_compared_fails_before_anything_is_written(
+    there: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unusable(*arguments: object) -> NoReturn:
+        raise DataError("None of the rows can be used.", "Mend them.")
+
+    written: list[Path] = []
+    monkeypatch.setattr(comparison, "measure_losses", unusable)
+    monkeypatch.setattr(weights, "write_merged", lambda plan, adapters, folder, said: written.append(folder))
+    with pytest.raises(DataError):
+        merge_here(there.run.run_id, tmp_path / "merged", "--check-rows", "2")
+    assert (written, list(tmp_path.iterdir())) == ([], [])
+
+
+@pytest.mark.slow
+def test_stopped_while_it_compares_it_says_how_to_do_without(
+    there: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*arguments: object) -> NoReturn:
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError
+
+    monkeypatch.setattr(comparison.Comparer, "compare", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        merge_here(there.run.run_id, tmp_path / "merged", "--check-rows", "2")
+    assert capsys.readouterr().err.endswith(
+        "It was written, and is deleted, since it was not compared yet; --no-check leaves that out.\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_checkpoint_knows_its_base_and_is_merged_beside_the_run_s_adapters(there: Trained, tmp_path: Path) -> None:
+    result = read_result(there.adapters)
+    assert result is not None
+    checkpoint = last_checkpoint(there.run)
+    assert checkpoint is not None
+    assert result.base is not None
+    assert checkpoint.base == result.base
+    chosen = choose_model(
+        str(checkpoint.path), profile=None, overrides=(), bits=None, progress=lambda done, total: None
+    )
+    assert (chosen.run_id, chosen.trained_on) == (there.run.run_id, result.base)
+    source = find_source(str(checkpoint.path), None, None, ())
+    assert source.result == Result(there.run.run_id, STEPS, base=result.base)
+    assert source.default_output == there.adapters.with_name(f"{there.run.run_id}-step{STEPS}-merged")
+    moved = tmp_path / "checkpoint-of-mine"
+    shutil.copytree(checkpoint.path, moved)
+    assert find_source(str(moved), None, None, ()).default_output.parent == tmp_path
+    (moved / "optimizer.pt").unlink()
+    with pytest.raises(DataError, match="is no complete checkpoint"):
+        find_source(str(moved), None, None, ())
 
 
 def refused(trained: Trained, *arguments: str | Path, prelude: str = "", **environment: str) -> str:
@@ -286,7 +441,7 @@ def test_a_run_without_adapters_and_one_that_goes_on_are_told_apart(
         process.kill()
         process.wait(LONGEST_S)
     said = refused(trained, going_on.run_id)
-    assert f"{going_on.run_id} has no final adapters in {home.root}/elsewhere" in said
+    assert f"{going_on.run_id} has no adapters in {home.root}/elsewhere" in said
     shutil.rmtree(going_on.path)
 
 
@@ -295,5 +450,5 @@ def test_the_hub_is_asked_before_anything_is_done(trained: Trained, tmp_path: Pa
     arguments = (trained.run.run_id, "--output", tmp_path / "merged", "--push", "somebody/model")
     done = merge(trained.home, *arguments, HF_TOKEN="hf_any")
     assert (done.code, done.out) == (ExitCode.HUB, "")
-    assert done.err.startswith("error: HF_HUB_OFFLINE keeps this program from the hub.")
+    assert done.err.startswith(f"{STAGES[0]}\nerror: HF_HUB_OFFLINE keeps this program from the hub.")
     assert not any(tmp_path.iterdir())

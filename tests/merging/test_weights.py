@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForImageTextToText
 
+from inft.captioning.chosen import ChosenModel
+from inft.captioning.loading import check_adapters
 from inft.errors import ConfigError
 from inft.merging.lora import read_adapters
 from inft.merging.names import places
@@ -127,6 +130,32 @@ def test_trained_biases_take_the_place_of_the_bases(tiny: dict[FamilyName, Path]
         assert torch.allclose(tensor.float(), expected[name], rtol=HALF_STEP * 1.001, atol=1e-9), name
 
 
+def test_a_bias_of_another_length_is_refused(tiny: dict[FamilyName, Path], tmp_path: Path) -> None:
+    model, _ = adapted(tiny["aya"], "aya", "basic", "lora.bias=all")
+    base = copied(tiny["aya"], tmp_path / "base")
+    name = next(name for name in load_file(base / "model.safetensors") if name.endswith("0.self_attn.k_proj.bias"))
+    edit_weights(base, lambda tensors: tensors.update({name: tensors[name][:-1].clone()}))
+    with pytest.raises(ConfigError, match=r"layers\.0\.self_attn\.k_proj\.bias of shape \[\d+\], and the one in"):
+        planned(base, saved(model, tmp_path / "adapters"))
+
+
+@pytest.mark.parametrize("bias", ["lora_only", "all"])
+def test_adapters_with_trained_biases_are_for_the_base_that_they_were_trained_on(
+    tiny: dict[FamilyName, Path], tmp_path: Path, bias: str
+) -> None:
+    model, config = adapted(tiny["aya"], "aya", "advanced", f"lora.bias={bias}")
+    basic = replace(config.basic, model_source="folder", model_path=str(tiny["aya"]))
+    folder = saved(model, tmp_path / "adapters")
+    chosen = ChosenModel("it", replace(config, basic=basic), tmp_path, folder, None, None)
+    check_adapters(chosen, FAMILIES["aya"])
+    tensors = load_file(folder / "adapter_model.safetensors")
+    trained = next(name for name in tensors if name.endswith(".bias"))
+    tensors[trained] = tensors[trained][:-1].clone()
+    save_file(tensors, folder / "adapter_model.safetensors")
+    with pytest.raises(ConfigError, match=r"their .*\.bias is of another size"):
+        check_adapters(chosen, FAMILIES["aya"])
+
+
 def test_adapters_of_another_family_find_no_weight(tiny: dict[FamilyName, Path], tmp_path: Path) -> None:
     model, _ = adapted(tiny["llama32"], "llama32", "basic")
     with pytest.raises(ConfigError, match=r"and the model in .* has no such weight"):
@@ -138,7 +167,7 @@ def test_adapters_of_a_wider_model_are_refused(tiny: dict[FamilyName, Path], tmp
     base = copied(tiny["aya"], tmp_path / "base")
     name = "language_model.model.layers.2.mlp.up_proj.weight"
     edit_weights(base, lambda tensors: tensors.update({name: tensors[name][:-1].clone()}))
-    with pytest.raises(ConfigError, match=r"layers\.2\.mlp\.up_proj .* of shape \[512, 256\], and .* \[511, 256\]"):
+    with pytest.raises(ConfigError, match=r"mlp\.up_proj\.weight of shape \[512, 256\], and .* \[511, 256\]"):
         planned(base, saved(model, tmp_path / "adapters"))
 
 

@@ -489,10 +489,6 @@ def test_everything_wrong_is_said_at_once(write: Callable[..., str]) -> None:
         ("[sft]\naya_output_dir = 'a/../../b'\n", "sft.aya_output_dir in profiles/mine.toml line 3 = "),
         ("[data]\nsource='jsonl'\npath = '../d'\n", "data.path in profiles/mine.toml line 4 = "),
         (
-            "[data]\neval_split = 'test'\n[sft]\nsave_steps = 70\n",
-            "sft.save_steps = 70 in profiles/mine.toml line 5 must be a multiple of sft.eval_steps = 500 in the def",
-        ),
-        (
             "[data]\neval_split = 'test'\neval_fraction = 0.1\n",
             "data.eval_fraction = 0.1 in profiles/mine.toml line 4 holds rows out to evaluate on, and data.eval_split",
         ),
@@ -557,13 +553,6 @@ def test_a_mistaken_override(overrides: list[str], says: str) -> None:
     assert says in str(error)
     assert len(str(error)) < 400
     assert str(error).isprintable()
-
-
-def test_an_evaluation_schedule_that_fits_is_accepted(write: Callable[..., str]) -> None:
-    write("[data]\neval_split = 'test'\n[sft]\nsave_steps = 100\neval_steps = 50\n")
-    assert resolve("mine").config.sft.eval_steps == 50
-    write("[data]\neval_split = 'test'\n[sft]\nsave_steps = 70\nload_best_model_at_end = false\n")
-    assert resolve("mine").config.sft.save_steps == 70
 
 
 @pytest.mark.parametrize(

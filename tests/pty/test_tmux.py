@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from inft.runs import events
 from inft.runs.directory import RunDirectory
+from inft.runs.jsonl import JsonlLogger
 from tests.pty.tour import QUIET, TOUR, something_to_see
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
@@ -39,6 +42,15 @@ class Tmux:
             time.sleep(0.05)
         return shown
 
+    def at_rest(self) -> str:
+        """The window when it has not changed for a while."""
+        before, end = "", time.monotonic() + 10
+        while (shown := self._run("capture-pane", "-p")) != before:
+            assert time.monotonic() < end, shown
+            before = shown
+            time.sleep(0.3)
+        return shown
+
     def close(self) -> None:
         """Ends the server."""
         self._run("kill-server")
@@ -47,6 +59,23 @@ class Tmux:
         command = ["tmux", "-S", str(self._socket), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
         return done.stdout
+
+
+CAPTIONS = {
+    "si": (
+        "ශ්‍රී ලංකාවේ කොළඹ නගරයේ වර්ෂාව හේතුවෙන් මාර්ග ජලයෙන් යට වී ඇති බව ප්‍රදේශවාසීන් පවසති",
+        "ක්‍රිකට් ක්‍රීඩකයින් ප්‍රේක්ෂකයින්ට ආචාර කරති",
+    ),
+    "hi": (
+        "दिल्ली में मतदान केंद्र के बाहर कतार में खड़े मतदाता, जिनमें अधिकांश महिलाएँ और युवा थे",
+        "क्रिकेट खिलाड़ी दर्शकों का अभिवादन करते हैं",
+    ),
+    "ur": ("لاہور میں بارش کے بعد سڑک پر پانی جمع ہو گیا", "کھلاڑی شائقین کو سلام کرتے ہیں"),
+    "en": ("A 👩‍👩‍👧 family 👍🏽 ☀️ 🇱🇰 in London", "A street in London"),
+}
+"""On whose width terminals do not agree, but for those in Urdu."""
+MANGLED = re.compile("युवा[^ …\n]|पवसति[^ \n]")
+"""Where a line ends, what did not fit would lie on top of it."""
 
 
 @pytest.fixture
@@ -80,3 +109,31 @@ def test_it_works_and_leaves_the_window_as_it_was(tmux: Tmux, live_run: RunDirec
     shown = tmux.wait_for("the shell again")
     assert "Training goes on without the console" in shown
     assert "40/120" not in shown
+
+
+def test_of_a_text_whose_width_is_doubtful_nothing_stays(tmux: Tmux, live_run: RunDirectory) -> None:
+    def write(step: int) -> None:
+        with JsonlLogger(live_run.samples) as log:
+            for row, (language, texts) in enumerate(CAPTIONS.items()):
+                said = texts[step // 100 % 2]
+                log.write(
+                    events.sample(
+                        language=language, reference_caption=texts[0], generated_caption=said, row=row, global_step=step
+                    )
+                )
+
+    something_to_see(live_run)
+    for step in (100, 200):
+        write(step)
+    tmux.wait_for("40/120")
+    tmux.press("7")
+    tmux.wait_for("step 200")
+    for keys in ("Down", "Tab", "Tab", ""):
+        if keys:
+            tmux.press(keys)
+        else:
+            write(300)
+        shown = tmux.at_rest()
+        tmux.press("C-l")
+        assert shown == tmux.at_rest(), keys
+        assert not MANGLED.search(shown)

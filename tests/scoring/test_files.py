@@ -82,12 +82,23 @@ def test_half_a_character_is_no_text(file: Path) -> None:
         ([{**GOOD, "row": True}], "{file}, line 1: row = true is no row's number."),
         ([{**GOOD, "failure": 1}], "{file}, line 1: failure = 1 is no text."),
         ([{**GOOD, "row": 7}, GOOD, {**GOOD, "row": 7}], "{file} has row 7 of en twice: line 1 and line 3."),
+        ([GOOD, {**GOOD, "image": "a"}, GOOD], "{file} has the same row twice: line 1 and line 3."),
+        (
+            [{**GOOD, "language": "Chinese"}],
+            '{file}, line 1: language = "Chinese" is a language\'s name, by which its words are not told apart.',
+        ),
         ([], "{file} has no captions: there is nothing to score."),
         (["[]"], "{file} has no captions: there is nothing to score."),
     ],
 )
 def test_bad_input_is_said_with_its_place(records: list[object], message: str, file: Path) -> None:
     assert refused(lines(file, *records)).message == message.format(file=file)
+
+
+def test_a_language_is_called_by_its_code_and_blanks_around_it_do_not_count(file: Path) -> None:
+    assert "zh" in refused(lines(file, {**GOOD, "language": " chinese"})).fix
+    lines(file, {**GOOD, "language": " zh "}, {**GOOD, "language": "English"})
+    assert read_predictions(file).languages == ["zh", "English"]
 
 
 def test_the_same_number_in_another_language_is_another_row(file: Path) -> None:

@@ -16,10 +16,14 @@ import pytest
 
 from inft.errors import DataError, NotReadyError
 from inft.scoring import modes
+from inft.scoring.assessment import assess
+from inft.scoring.files import read_predictions
+from inft.scoring.measuring import frequencies_among
 from inft.scoring.modes import MODES, ScoreMode
+from inft.scoring.pairs import pair
 from inft.scoring.predictions import Prediction
 from inft.scoring.scores import ScoreReport, score_predictions
-from tests.scoring.captions import predictions
+from tests.scoring.captions import predictions, write
 
 FIGURES = ("bleu4", "chrf", "cider")
 
@@ -31,6 +35,15 @@ def scored(mode: ScoreMode) -> ScoreReport:
 
 def of(language: str) -> list[Prediction]:
     return [one for one in predictions() if one.language == language]
+
+
+def test_rows_are_told_of_while_they_are_counted(tmp_path: Path) -> None:
+    file, other = (read_predictions(write(tmp_path / name, of("en"))) for name in ("a", "b"))
+    told: list[tuple[int, int]] = []
+    assess(file, pair(file, other), "standard", 0, 0, lambda done, total: told.append((done, total)))
+    assert told[-1] == (54, 54)
+    assert told == sorted(told)
+    assert {done for done, _ in told} == set(range(55))
 
 
 def sacrebleu(
@@ -128,7 +141,8 @@ def test_rare_is_what_is_rare_among_the_references_given() -> None:
     """Among two captions every word is rare; among all, the article is not."""
     rows = [Prediction("en", "The dog", "The cat", 0), Prediction("en", "A bird", "A bird", 1)]
     alone = score_predictions(rows, "standard")
-    among = score_predictions(rows, "standard", references={"en": ["The dog", "A bird", "The sun", "The sea"]})
+    captions = ["The dog", "A bird", "The sun", "The sea"]
+    among = score_predictions(rows, "standard", documents={"en": frequencies_among(captions, "en", "standard")})
     assert among.languages["en"].cider < alone.languages["en"].cider
     assert among.languages["en"].bleu4 == alone.languages["en"].bleu4
     assert "docs:4" in among.signatures["cider_en"]

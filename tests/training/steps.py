@@ -16,13 +16,13 @@ from inft.forecast.row_lengths import RowLengths
 from inft.models.registry import FAMILIES
 from inft.profiles import resolve
 from inft.training.arguments import training_arguments
-from inft.training.checkpointing import CheckpointPlan
 from inft.training.choice_of_rows import rows_to_train_on
 from inft.training.meter import StepMeter
 from inft.training.order import cost_by_size
 from inft.training.padding_free import trainer_for
 from inft.training.precision import this_machine
 from inft.training.report import RunReport
+from inft.training.resumed import CheckpointPlan
 from tests.training.runs import SHORT, Home
 
 FP32 = ("qlora.load_in_4bit=false", "basic.dtype=float32")
@@ -34,7 +34,8 @@ class Built:
     def __init__(self, home: Home, profile: str, *settings: str) -> None:
         self.config: Config = resolve(profile, [*SHORT, *settings]).config
         self.family = FAMILIES[self.config.family]
-        self.report = RunReport(home.create(profile, *settings))
+        self.run = home.create(profile, *settings)
+        self.report = RunReport(self.run)
         self.rows = rows = rows_to_train_on(self.config, self.report, home.root)
         checkpoint = pipeline.fetch(self.config, self.family, self.report, home.root)
         self.collator: CaptionCollator = pipeline.build_collator(self.config, self.family, checkpoint, rows)

@@ -80,6 +80,7 @@ def test_an_evaluation_split_brings_its_settings() -> None:
             [
                 "data.eval_split=test",
                 "sft.eval_steps=50",
+                "sft.save_steps=70",  # no multiple, as transformers would have it
                 "sft.metric_for_best_model=eval_cider",
                 "sft.greater_is_better=true",
             ],

@@ -102,6 +102,7 @@ def test_a_run_leaves_what_the_design_promises(
     assert {sample["language"] for sample in samples} == {"en", "si"}
     assert all(sample["reference_caption"] and Path(sample["image"]).is_file() for sample in samples)
     assert [sample["row"] for sample in samples] == [0, 12, 24], "spread over the rows trained on"
+    assert [sample["final"] for sample in samples] == [True] * 3
     for sample in samples:
         with Image.open(run.path / sample["picture"]) as copy:
             assert (copy.format, max(copy.size) <= 480) == ("JPEG", True)

@@ -168,8 +168,10 @@ def test_every_kind_of_work_beats(home: Home, monkeypatch: pytest.MonkeyPatch) -
         "sft.inference_batch_size=2",
     )
     assert run_to_end(run) == 0
-    batches, captions = 2 * 5, 2 * 2
-    assert beats["evaluating"] == batches + 1 + captions / 2 + captions, "rows are read, captions generated and written"
+    batches, languages, captions = 2 * 5, 2, 2 * 2
+    read_and_counted = 1 + languages
+    generated_and_written = captions / 2 + captions
+    assert beats["evaluating"] == batches + read_and_counted + generated_and_written
     assert beats["training"] >= 3 * 3 + 3 + 4  # micro-batches, steps, samples
     assert beats["saving"] >= 2
     assert beats["loading"] >= 2

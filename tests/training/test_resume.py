@@ -17,6 +17,7 @@ from inft.profiles import load_config
 from inft.runs import control as requests
 from inft.runs.checkpoints import Checkpoint, complete_checkpoints
 from inft.runs.directory import RunDirectory
+from inft.runs.results import read_result
 from inft.runs.status import Cause
 from inft.trainer import run_to_end
 from tests.training.runs import Home, announced_steps, events_of, status_of, wait_for
@@ -142,6 +143,18 @@ def test_early_stopping_goes_on_counting_and_the_best_of_the_run_before_wins(hom
         assert figures(resumed, "eval", 0) == figures(whole, "eval", step)
         first = safetensors.torch.load_file(checkpoint_of(home, whole, 1).path / "adapter_model.safetensors")
         assert_same_adapters(adapters(home, resumed), first)
+    # By other figures, neither is the first one the best nor has anything failed to improve.
+    by_others = home.resume(
+        whole, checkpoint_of(home, whole, last), "sft.metric_for_best_model=entropy", "sft.greater_is_better=true"
+    )
+    assert run_to_end(by_others) == 0
+    assert status_of(by_others).step == 4
+    result = read_result(home.root / load_config(by_others.config_toml).best_model_dir)
+    assert result is not None
+    assert (result.step, result.is_best) == (4, True)
+    told = [event["message"] for event in events_of(by_others, "alert") if "decided by other" in event["message"]]
+    assert len(told) == 1
+    assert "sft.metric_for_best_model was eval_loss and is eval_entropy" in told[0]
 
 
 @pytest.mark.slow
@@ -284,6 +297,15 @@ class TestTheBestOfTheRunBefore:
             (3, before.run_id),
             (4, resumed.run_id),
         ]
+
+        shutil.rmtree(own[0].path)
+        without = home.resume(resumed, own[1])
+        assert run_to_end(without) == 0
+        result = read_result(home.root / load_config(without.config_toml).best_model_dir)
+        assert result is not None
+        assert (result.step, result.is_best) == (4, False)
+        (told,) = (event for event in events_of(without, "alert") if "known to be the best" in event["message"])
+        assert told["fix"] == "The final adapters are those of the last step."
 
     @pytest.mark.slow
     def test_is_not_taken_from_a_stranger(self, home: Home) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from inft.errors import DataError
+from inft.errors import DataError, UnknownSplitError
 
 T = TypeVar("T")
 
@@ -124,6 +124,6 @@ def _no_split(folder: Path, split: str, there: Iterable[str]) -> DataError:
             f"{folder} holds no data of the kind that data.source names.",
             "Set data.path to the folder of the corpus, and data.source to what its files are.",
         )
-    return DataError(
+    return UnknownSplitError(
         f"{folder} has no split '{split}'; it has {names}.", "Set data.split (or data.eval_split) to one of these."
     )

@@ -15,7 +15,7 @@ from inft.data.sources.arrow_dataset import DatasetPart
 from inft.data.sources.columns import ColumnNames
 from inft.data.sources.folders import PictureFolder
 from inft.data.sources.parts import PartedCorpus
-from inft.errors import DISK_ERRNOS, ConfigError, DataError, HubError, InftError, disk_error
+from inft.errors import DISK_ERRNOS, ConfigError, HubError, InftError, UnknownSplitError, disk_error
 from inft.hub import hub_error
 
 UNREACHABLE = (ConnectionError, TimeoutError, httpx.TransportError)
@@ -106,7 +106,7 @@ def _unknown_name(dataset_id: str, language: str, split: str, error: ValueError)
             )
         splits = datasets.get_dataset_split_names(dataset_id, language)
         if split not in splits:
-            return DataError(
+            return UnknownSplitError(
                 f"The dataset {dataset_id} ({language}) has no split '{split}'; it has {', '.join(splits)}.",
                 "Set data.split (or data.eval_split) to one of these.",
             )

@@ -45,9 +45,26 @@ def test_lines_of_older_versions_have_neither_row_nor_picture() -> None:
 
 def test_a_run_that_goes_on_from_an_earlier_step_takes_back_what_came_after_it() -> None:
     album = Album()
-    album.take([sample("en", 1, step, f"first run, {step}") for step in (100, 200, 300)])
-    album.take([sample("en", 1, 200, "first run, 200"), sample("en", 1, 300, "second run")])
-    assert said(album) == [[(100, "first run, 100"), (200, "first run, 200"), (300, "second run")]]
+    first = [sample("en", 1, step, f"first run, {step}") for step in (100, 200, 300)]
+    second = [sample("en", 1, 200, "second run, 200"), sample("en", 1, 400, "second run, 400")]
+    together = [[(100, "first run, 100"), (200, "second run, 200"), (400, "second run, 400")]]
+    album.take([*first, *second], seams=[3])
+    assert said(album) == together
+    for records, seams in ((first, [3]), (second, [])):
+        album = Album() if records is first else album
+        album.take(records, seams)
+    assert said(album) == together, "in slices"
+
+
+def test_captions_of_the_end_take_nothing_back_though_they_are_of_an_earlier_step() -> None:
+    album = Album()
+    album.take([sample("en", 1, step, f"at {step}") for step in (50, 100, 150, 200)])
+    album.take([{**sample("en", 1, 100, "by the best"), "final": True}])
+    assert said(album) == [[(50, "at 50"), (100, "at 100"), (150, "at 150"), (200, "at 200"), (100, "by the best")]]
+    assert [moment.is_final for moment in album.rows[0].moments] == [False] * 4 + [True]
+    assert album.last_step == 200
+    album.take([sample("en", 1, 300, "at 300")], seams=[0])
+    assert [step for step, _ in said(album)[0]] == [50, 100, 150, 200, 100, 300], "a run that continues a finished one"
 
 
 def test_what_no_version_of_ours_writes_is_no_end() -> None:

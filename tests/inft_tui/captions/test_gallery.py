@@ -79,6 +79,32 @@ def test_what_a_terminal_was_sent_is_taken_back(desk: Desk, tmp_path: Path) -> N
     assert gallery.find(paths[-1], BY_KITTY) is None
 
 
+def test_a_number_is_not_given_again_while_a_picture_has_it(desk: Desk, tmp_path: Path) -> None:
+    gallery, first = Gallery(desk.worker, desk.sent.append), photo(tmp_path / "a.png")
+    gallery.ask([first], BY_KITTY, lambda _: None)
+    desk.take()
+    shown = gallery.find([first], BY_KITTY)
+    assert shown is not None
+    for number in range(300):
+        gallery.ask([first, tmp_path / f"{number}.png"], BY_KITTY, lambda _: None)
+        desk.take()
+        other = gallery.find([first, tmp_path / f"{number}.png"], BY_KITTY)
+        assert other is not None
+        assert other.number != shown.number
+        assert gallery.find([first], BY_KITTY) is shown, "it is looked at, so it is kept"
+
+
+def test_a_disk_that_hangs_is_not_waited_for_without_end(tmp_path: Path) -> None:
+    hanging = Worker(lambda _: None, lambda _: None)
+    gallery = Gallery(hanging, lambda _: None)
+    answers: list[Shown | Unshown] = []
+    for number in range(400):
+        gallery.ask([tmp_path / f"{number}.png"], BY_KITTY, answers.append)
+        if answers:
+            break
+    assert answers == [Unshown("the disk has not answered for long")]
+
+
 def test_scores_are_worked_out_in_turns(desk: Desk) -> None:
     scores = Scores(desk.worker)
     pairs = [(f"caption {number}", "caption 1") for number in range(AT_A_TIME + 5)]

@@ -80,6 +80,21 @@ def test_an_empty_caption_and_a_failure_are_said() -> None:
     assert "(an empty caption)" in said
 
 
+@pytest.mark.parametrize("columns", [12, 20, 33, 60, 120])
+def test_the_last_column_stays_blank(columns: int) -> None:
+    of = row("A street " * 40, "शटल के मॉडल " * 40, reference="x" * 300)
+    assert max(map(width, details(of, 1, columns, no_score))) == columns - 1
+    assert plain([entry(of, columns, no_score, scored=True, first_of_language=True, selected=True)]).endswith("… ")
+
+
+def test_a_caption_of_the_end_is_called_so() -> None:
+    of = row("A", "A street", "A road")
+    of.moments.append(Moment(200, "The best", is_final=True))
+    said = details(of, 3, 80, no_score)
+    assert plain(said[2:4]).split() == ["step", "200", "The", "best", "the", "end"]
+    assert "▸    end  The best" in plain(said)
+
+
 def test_of_a_long_history_what_is_around_the_chosen_moment_is_listed() -> None:
     of = row(*(f"caption {number}" for number in range(1000)))
     newest = plain(details(of, 999, 80, no_score))

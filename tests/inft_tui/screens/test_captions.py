@@ -36,7 +36,7 @@ def sample(language: str, row: int, step: int, caption: str, failure: str | None
         generated_caption=caption,
         global_step=step,
         row=row,
-        picture=f"pictures/{row}.png",
+        picture=f"pictures/{row}.jpg",
         failure=failure,
     )
 
@@ -55,7 +55,7 @@ def live(project: Path, config: Config) -> Iterator[RunDirectory]:
     write_events(run, {"event": "log", "global_step": 200, "loss": 2.0})
     write_status(run, working(identity))
     (run.path / "pictures").mkdir()
-    Image.new("RGB", (64, 36), RED).save(run.path / "pictures" / "1.png")
+    Image.new("RGB", (64, 36), RED).save(run.path / "pictures" / "1.jpg", "PNG")
     for step, word in ((100, "street"), (200, "road")):
         write_samples(
             run,
@@ -97,7 +97,7 @@ def test_rows_by_language_and_one_of_them_with_what_changed(live: RunDirectory) 
         assert "The en corpus on row 1" in text_of(app)
         assert "A street of row 1" in text_of(app), "the caption before"
         await pilot.press("left")
-        await settled(app, "step 100   A street of row 1")
+        await settled(app, "step 100   A street of row 1", "4 rows in 3 languages · step 100 · newest 200")
         await pilot.press("right", "tab")
         await settled(app, "The ur corpus on row 7")
         await pilot.press("shift+tab", "end")
@@ -115,7 +115,7 @@ def test_it_keeps_up_with_the_run_but_not_with_a_caption_that_is_being_read(live
         await pilot.press("left")
         await settled(app, "step 200   A road of row 1")
         write_samples(live, sample("en", 1, 400, "A bridge of row 1"), sample("fr", 3, 400, "Une rue"))
-        await settled(app, "4 captions", "Une rue", "5 rows in 4 languages · step 400")
+        await settled(app, "4 captions", "Une rue", "5 rows in 4 languages · step 200 · newest 400")
         assert "step 200   A road of row 1" in text_of(app)
 
     shown(live.path, check)
@@ -128,8 +128,8 @@ def test_the_picture_is_shown_and_one_that_is_not_there_is_looked_for_again(live
         colours = {segment.style.bgcolor.name for segment in view._mosaic[1] if segment.style and segment.style.bgcolor}
         assert colours == {RED}
         await pilot.press("down")
-        await settled(app, "No picture: there is no 2.png any more.")
-        Image.new("RGB", (64, 36), RED).save(live.path / "pictures" / "2.png")
+        await settled(app, "No picture: there is no 2.jpg any more.")
+        Image.new("RGB", (64, 36), RED).save(live.path / "pictures" / "2.jpg", "PNG")
         write_samples(live, sample("en", 2, 300, "A lane of row 2"))
         await settled(app, "A lane of row 2")
         assert view._mosaic
