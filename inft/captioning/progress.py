@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
+from inft.runs.quantities import duration
 from inft.runs.redact import redact
 from inft.runs.visible import visible
 
@@ -99,21 +100,7 @@ class Pace:
         if here == 0 or seconds <= 0:
             return words
         rate = here / seconds
-        return f"{words}, {rate:.1f} rows/s, {_duration((self._total - done) / rate)} left"
-
-
-def _duration(seconds: float) -> str:
-    """Seconds as a person says them.
-
-    >>> _duration(59), _duration(61), _duration(3700)
-    ('59 s', '1 min 1 s', '1 h 1 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+        return f"{words}, {rate:.1f} rows/s, {duration((self._total - done) / rate)} left"
 
 
 def _columns(stream: TextIO) -> int:

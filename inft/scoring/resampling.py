@@ -15,7 +15,6 @@ import numpy
 from inft.scoring.figures import Floats
 from inft.scoring.measuring import Figures, Measured, figures_of
 
-RESAMPLES = 1000
 LEVEL = 0.95
 """Share of the resampled corpora that an interval holds."""
 

@@ -190,7 +190,7 @@ def test_two_runs_do_not_write_to_one_folder(home: Home, tmp_path: Path) -> None
 @pytest.mark.slow
 def test_an_internal_error_brings_the_end_of_its_traceback(home: Home) -> None:
     run = home.create("demo_llama")
-    prelude = "import inft.pipeline\ndef broken(config): raise ZeroDivisionError('nothing to share')\n"
+    prelude = "import inft.pipeline\ndef broken(*given): raise ZeroDivisionError('nothing to share')\n"
     prelude += "inft.pipeline.early_stopping = broken\n"
     assert home.fork(run, prelude=prelude).wait(60) == 70
     cause = status_of(run).cause

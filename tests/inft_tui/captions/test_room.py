@@ -1,25 +1,22 @@
 from __future__ import annotations
 
-import pytest
+from itertools import product
 
 from inft_tui.captions.room import LEAST_TEXT_COLUMNS, Room, share
 
+SIZES = product((1, 20, 60, 80, 160, 300), (1, 5, 15, 21, 42, 97), (0, 1, 7, 10_000), (0, 480, None), (False, True))
 
-@pytest.mark.parametrize("columns", [1, 20, 60, 80, 160, 300])
-@pytest.mark.parametrize("rows", [1, 5, 15, 21, 42, 97])
-@pytest.mark.parametrize("count", [0, 1, 7, 10_000])
-@pytest.mark.parametrize("most_cells", [0, 480, None])
-@pytest.mark.parametrize("is_large", [False, True])
-def test_nobody_has_more_than_there_is(
-    columns: int, rows: int, count: int, most_cells: int | None, is_large: bool
-) -> None:
-    room = share(columns, rows, count, is_large=is_large, most_cells=most_cells)
-    assert room.list_rows + room.detail_rows == rows
-    assert room.picture_rows <= room.detail_rows
-    if room.picture_columns:
-        assert columns - room.left_columns >= LEAST_TEXT_COLUMNS
-        assert most_cells is None or 0 < room.picture_columns * room.picture_rows <= most_cells
-    assert room.detail_rows == 0 or room.list_rows == 0 or room.list_rows >= 4
+
+def test_nobody_has_more_than_there_is() -> None:
+    for case in SIZES:
+        columns, rows, count, most_cells, is_large = case
+        room = share(columns, rows, count, is_large=is_large, most_cells=most_cells)
+        assert room.list_rows + room.detail_rows == rows, case
+        assert room.picture_rows <= room.detail_rows, case
+        if room.picture_columns:
+            assert columns - room.left_columns >= LEAST_TEXT_COLUMNS, case
+            assert most_cells is None or 0 < room.picture_columns * room.picture_rows <= most_cells, case
+        assert room.detail_rows == 0 or room.list_rows == 0 or room.list_rows >= 4, case
 
 
 def test_the_usual_sizes() -> None:

@@ -64,7 +64,7 @@ def test_a_shell_takes_the_command_as_it_is_meant(draft: Draft, tmp_path: Path) 
         draft.changed("basic.revision", "it's $HOME `x`")
         .changed("data.columns", '{image = "a \\"b\\" \\\\"}')
         .changed("data.languages", "en, fr")
-        .changed("sft.metric_for_best_model", "日本;* #\\")
+        .changed("data.split", "日本;* #\\")
     )
     words = changed.command(force=True)
     program = tmp_path / "inft-tui"

@@ -75,7 +75,7 @@ def test_every_value_of_every_key_reads_as_itself(seed: int) -> None:
 
 def test_set_reads_it_just_so(project: Path) -> None:
     dice = random.Random(3)
-    keys = ("sft.lr", "basic.aya_model_name", "data.max_rows_per_lang", "sft.metric_for_best_model", "data.split")
+    keys = ("sft.lr", "basic.aya_model_name", "data.max_rows_per_lang", "data.split")
     infos = [
         fields_by_key()[key] for key in (*keys, "qlora.skip_modules", "lora.target_modules", "sft.save_total_limit")
     ]
