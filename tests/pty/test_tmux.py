@@ -42,9 +42,12 @@ class Tmux:
             time.sleep(0.05)
         return shown
 
-    def at_rest(self) -> str:
-        """The window when it has not changed for a while."""
-        before, end = "", time.monotonic() + 10
+    def at_rest(self, other_than: str = "") -> str:
+        """The window when it has not changed for a while, and is another than `other_than`."""
+        before, end = other_than, time.monotonic() + 10
+        while self._run("capture-pane", "-p") == other_than:
+            assert time.monotonic() < end, other_than
+            time.sleep(0.05)
         while (shown := self._run("capture-pane", "-p")) != before:
             assert time.monotonic() < end, shown
             before = shown
@@ -128,12 +131,14 @@ def test_of_a_text_whose_width_is_doubtful_nothing_stays(tmux: Tmux, live_run: R
     tmux.wait_for("40/120")
     tmux.press("7")
     tmux.wait_for("step 200")
+    shown = tmux.at_rest()
     for keys in ("Down", "Tab", "Tab", ""):
         if keys:
             tmux.press(keys)
         else:
             write(300)
-        shown = tmux.at_rest()
+            tmux.wait_for("step 300")
+        shown = tmux.at_rest(other_than=shown)
         tmux.press("C-l")
         assert shown == tmux.at_rest(), keys
         assert not MANGLED.search(shown)
