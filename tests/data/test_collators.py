@@ -213,16 +213,9 @@ def test_a_run_of_bad_rows_is_an_error_and_names_its_own_first_row(family: Famil
     assert captions(family, batch) == [f"Caption {len(rows) - 1}"]
 
 
-def test_workers_make_the_batches_that_the_trainer_itself_would(family: FamilyName) -> None:
-    check_workers(family, "fork", 2)
-
-
 @pytest.mark.slow
-def test_so_does_one_that_loads_the_libraries_itself() -> None:
-    check_workers("llama32", "spawn", 1)
-
-
-def check_workers(family: FamilyName, start: str, workers: int) -> None:
+@pytest.mark.parametrize(("start", "workers"), [("fork", 2), ("spawn", 1)])  # a spawned one loads the libraries
+def test_workers_make_the_batches_that_the_trainer_itself_would(family: FamilyName, start: str, workers: int) -> None:
     maker = collator(family, [*assorted_rows(), *numbered(BAD, GOOD)], replace(ROOMY, article_tokens=10))
     examples = [{"row": number} for number in range(len(maker.corpus))]
 
