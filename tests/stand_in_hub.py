@@ -99,11 +99,18 @@ def serving(
     """A hub that holds one repository: its address, and the class whose attributes say how it answers."""
     attributes = {"kind": kind, "repo_id": repo_id, "contents": dict(contents), "tokens": [], "fetched": []}
     handler = type("OneHub", (Hub,), attributes)
+    with answering(handler) as address:
+        yield address, handler
+
+
+@contextmanager
+def answering(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """A server's address, whose requests `handler` answers."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", handler
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()

@@ -13,7 +13,6 @@ from itertools import zip_longest
 from textwrap import wrap
 
 import msgspec
-from rich.console import Console
 from rich.text import Text
 
 from inft.config import Config
@@ -33,7 +32,8 @@ from inft.runs.visible import visible
 from inft_tui.commands.training_modules import require_training_libraries
 from inft_tui.edge import report
 from inft_tui.histograms import Glyphs, bins, chart, column_chart, glyphs_of_stdout, mean, quantile
-from inft_tui.terminal import can_color, out, out_json, put
+from inft_tui.styled_lines import put_lines
+from inft_tui.terminal import out_json, put
 
 WIDTH = 80
 NARROWEST = 40
@@ -101,7 +101,7 @@ def run(profile: str, overrides: Sequence[str], split: str | None, *, as_json: b
         out_json(json.dumps(document(config, statistics), ensure_ascii=False))
     else:
         width = max(NARROWEST, min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDEST))
-        _print(lines(config, statistics, width, glyphs_of_stdout()))
+        put_lines(lines(config, statistics, width, glyphs_of_stdout()))
     problem = _problem(statistics)
     if problem is None:
         return ExitCode.FINISHED
@@ -321,15 +321,3 @@ def _figures(group: LanguageStatistics) -> dict[str, object]:
         "tiles": dict(sorted(group.tiles.items())),
         "supervised": dict(sorted(group.supervised.items())),
     }
-
-
-def _print(found: Iterator[Text]) -> None:
-    if not can_color():
-        for line in found:
-            out(line.plain)
-        return
-    console = Console(highlight=False, soft_wrap=True)
-    with console.capture() as captured:
-        for line in found:
-            console.print(line)
-    put(captured.get())

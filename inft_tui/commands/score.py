@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from rich.console import Console
-
 from inft.captioning.progress import Progress
 from inft.errors import ConfigError, ExitCode
 from inft.params import MUNIChusLoadConfig
@@ -21,10 +19,11 @@ from inft.scoring.modes import MODES, ScoreMode, code_of_name, require_segmenter
 from inft.scoring.pairs import Pair, pair
 from inft.wording import shown
 from inft_tui.commands.captioning import Captioning, Terminated, generate, look_up
-from inft_tui.terminal import can_color, out, out_json, put
+from inft_tui.styled_lines import put_lines
+from inft_tui.terminal import out_json
 
 if TYPE_CHECKING:
-    from rich.text import Text
+    pass
 
 WIDTH = 80
 
@@ -124,7 +123,7 @@ def _score(file: PredictionFile, paired: Pair | None, mode: ScoreMode, request: 
         out_json(json.dumps(found.document(), ensure_ascii=False))
         return
     width = max(score_table.NARROWEST, min(shutil.get_terminal_size((WIDTH, 24)).columns, score_table.WIDEST))
-    _print(list(score_table.lines(found, width)))
+    put_lines(list(score_table.lines(found, width)))
 
 
 def _chosen(file: PredictionFile, languages: Sequence[str] | None) -> PredictionFile:
@@ -175,15 +174,3 @@ def _stopped_by_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _print(found: Sequence[Text]) -> None:
-    if not can_color():
-        for line in found:
-            out(line.plain)
-        return
-    console = Console(highlight=False, soft_wrap=True)
-    with console.capture() as captured:
-        for line in found:
-            console.print(line)
-    put(captured.get())

@@ -5,17 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
 from inft.errors import ExitCode
-from tests.stand_in_hub import COMMIT, Hub, nobody_listens, run_against
+from tests.stand_in_hub import COMMIT, Hub, answering, nobody_listens, run_against
 
 PROGRAM = """
 import sys
@@ -74,15 +72,8 @@ class Writable(Hub):
 def hub(**attributes: object) -> Iterator[tuple[str, type[Writable]]]:
     fresh: dict[str, object] = {"contents": {}, "made": [], "tokens": [], "fetched": []}
     handler = type("OneHub", (Writable,), fresh | attributes)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", handler
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with answering(handler) as address:
+        yield address, handler
 
 
 @pytest.fixture
